@@ -1,0 +1,57 @@
+# make            build weir            make test      build and run every test
+# make demo       see the main job      make bench     figures, in one run
+# make deps       Debian packages       make install   to $(PREFIX)/bin
+# make help       this list and the variables
+SHELL := /bin/bash
+.DEFAULT_GOAL := all
+
+comma := ,
+CC ?= gcc
+PREFIX ?= /usr/local
+SANITIZE ?=
+FLAVOUR := $(if $(SANITIZE),$(subst $(comma),-,$(SANITIZE)),release)
+B := build/$(FLAVOUR)
+
+LIBS := yajl libpcre2-8 libcurl sqlite3 yaml-0.1 zlib libzstd libcrypto
+WARN := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wdouble-promotion -Wimplicit-fallthrough \
+	-Wconversion -Wno-sign-conversion -fno-common
+CFLAGS ?= -O2 -g
+FLAGS := -std=c11 -D_GNU_SOURCE -I. $(WARN) -pthread -MMD -MP \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2 -fstack-protector-strong) -fPIE
+LIBFLAGS = $(shell pkg-config --cflags $(LIBS))
+LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
+LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+
+SRC := $(filter-out %_test.c core/main.c,$(wildcard core/*.c config/*.c ingest/*.c rules/*.c sinks/*.c))
+OBJ := $(SRC:%.c=$B/%.o)
+TESTS := $(patsubst %.c,$B/%,$(wildcard core/*_test.c config/*_test.c ingest/*_test.c rules/*_test.c sinks/*_test.c))
+
+.PHONY: all test unit clean help deps
+all: $B/weir
+
+$B/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(LIBFLAGS) -c $< -o $@
+
+$B/libweir.a: $(OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$B/weir: $B/core/main.o $B/libweir.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$B/%_test: $B/%_test.o $B/libweir.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# one test: make unit T=rules/expr
+unit: $B/$(T)_test
+	$<
+
+help:
+	@sed -n '/^# make/s/^# //p' Makefile
+
+clean:
+	rm -rf build
+
+-include $(OBJ:.o=.d) $(TESTS:=.d)
