@@ -10,7 +10,7 @@
 
 #include "core/base.h"
 
-enum kind {
+enum slice_kind {
 	K_NONE, /* the record has no such field */
 	K_NULL, /* JSON null: the same as missing to every expression */
 	K_FALSE,
@@ -23,7 +23,7 @@ enum kind {
 struct slice {
 	const char *ptr;
 	uint32_t len; /* max_record keeps a record under 4 GiB */
-	uint8_t kind; /* enum kind */
+	uint8_t kind; /* enum slice_kind */
 	uint8_t rank; /* parser's: how the path was found; lower wins (nested before a dotted key) */
 };
 
