@@ -23,7 +23,7 @@ LIBFLAGS = $(shell pkg-config --cflags $(LIBS))
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
 LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
-SRC := $(filter-out %_test.c core/main.c,$(wildcard core/*.c config/*.c ingest/*.c rules/*.c sinks/*.c))
+SRC := $(filter-out %_test.c %_fuzz.c core/main.c,$(wildcard core/*.c config/*.c ingest/*.c rules/*.c sinks/*.c))
 OBJ := $(SRC:%.c=$B/%.o)
 TESTS := $(patsubst %.c,$B/%,$(wildcard core/*_test.c config/*_test.c ingest/*_test.c rules/*_test.c sinks/*_test.c))
 
