@@ -122,7 +122,7 @@ num_text(double v, char out[32])
 		memcpy(out, "0", 2);
 		return 1;
 	}
-	if (fabs(v) < 1e15 && v == floor(v)) { /* the usual case, without printf's search for digits */
+	if (fabs(v) <= 9007199254740992.0 && v == floor(v)) { /* the usual case, without printf's search for digits */
 		char rev[24];
 		size_t n = 0, at = 0;
 		for (uint64_t u = (uint64_t)fabs(v); u; u /= 10)

@@ -80,6 +80,8 @@ bool expr_first_comparison(const struct exprs *x, int id, int *left, const char 
 bool expr_equality(const struct exprs *x, int id, size_t nth, int *slot, const struct val **lits, size_t *nlits);
 /* Slots that id reads as prev.FIELD; returns how many (at most max are written). */
 size_t expr_prev_slots(const struct exprs *x, int id, int *slots, size_t max);
+/* All slots that id reads, of the record or as prev.FIELD, those behind @level included; same form. */
+size_t expr_slots(const struct exprs *x, int id, int *slots, size_t max);
 /* The expression's text in a canonical spelling (same node, same text), and the program listing for --explain. */
 void expr_text(const struct exprs *x, int id, struct buf *out);
 size_t exprs_shared(const struct exprs *x); /* memo slots: distinct predicates used more than once or by rules */

@@ -1,0 +1,458 @@
+/* compile.c - rule definitions to a ruleset: names to slots and sources, texts to programs, aggregates to cells. */
+#include "rules/rule.h"
+
+#include "core/json.h"
+#include "core/units.h"
+#include "rules/template.h"
+
+#include <stdlib.h>
+
+#define PANES_MAX 1000000
+
+static int
+carry_add(struct carry *c, int slot)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->slot[i] == slot)
+			return (int)i;
+	GROW(c->slot, c->n, c->cap);
+	c->slot[c->n] = slot;
+	return (int)c->n++;
+}
+
+int
+rule_carries(struct rule *r, int slot)
+{
+	return carry_add(&r->carry, slot);
+}
+
+/* ---- sources and clocks ---- */
+
+static void
+sources_of(struct ruleset *rs, struct rule *r, struct diags *d)
+{
+	const struct config *c = rs->config;
+	const char *names[SOURCES_MAX];
+	for (size_t i = 0; i < c->nsource; i++)
+		names[i] = c->source[i].name;
+	if (r->def->nfrom == 0)
+		r->sources = c->nsource == SOURCES_MAX ? ~UINT64_C(0) : (UINT64_C(1) << c->nsource) - 1;
+	if (c->nsource == 0)
+		r->sources = 1; /* rules alone (weir test, bench): one nameless source */
+	for (size_t i = 0; i < r->def->nfrom && c->nsource; i++) {
+		struct text_at t = r->def->from[i];
+		size_t k = 0;
+		while (k < c->nsource && strcmp(names[k], t.s) != 0)
+			k++;
+		if (k < c->nsource) {
+			r->sources |= UINT64_C(1) << k;
+			continue;
+		}
+		if (strcmp(t.s, "alerts") == 0) {
+			diag(d, t.loc, "from: alerts is not in this version yet");
+			continue;
+		}
+		const char *near = nearest(str_of(t.s), names, c->nsource);
+		diag(d, t.loc, "no source is named `%s`%s%s", t.s, near ? "; did you mean " : "", near ? near : "");
+	}
+	for (r->clock = 0; r->clock < rs->nclock; r->clock++)
+		if (rs->clock[r->clock].sources == r->sources)
+			return;
+	rs->clock = xrealloc(rs->clock, (rs->nclock + 1) * sizeof *rs->clock);
+	rs->clock[rs->nclock++] = (struct clock_def){ r->sources };
+}
+
+/* ---- keys ---- */
+
+static void
+keyset_of(struct ruleset *rs, struct rule *r, struct diags *d)
+{
+	struct keyset k = { 0 };
+	if (r->def->nby > BY_MAX) {
+		diag(d, r->def->by[BY_MAX].loc, "`by` takes at most %d fields", BY_MAX);
+		return;
+	}
+	for (size_t i = 0; i < r->def->nby; i++) {
+		int slot = expr_field(rs->exprs, r->def->by[i], NULL, d);
+		if (slot < 0)
+			return;
+		k.slot[k.n++] = slot;
+	}
+	for (r->keyset = 0; r->keyset < rs->nkeyset; r->keyset++) {
+		const struct keyset *have = &rs->keyset[r->keyset];
+		if (have->n == k.n && memcmp(have->slot, k.slot, sizeof k.slot) == 0)
+			return;
+	}
+	for (size_t i = 0; i < k.n; i++) {
+		struct buf b;
+		buf_init(&b, 1 << 16);
+		buf_addc(&b, i ? ',' : '{');
+		json_str(&b, str_of(rs->paths.v[k.slot[i]].text));
+		buf_addc(&b, ':');
+		k.prefix[i] = buf_take(&b);
+	}
+	rs->keyset = xrealloc(rs->keyset, (rs->nkeyset + 1) * sizeof *rs->keyset);
+	rs->keyset[rs->nkeyset++] = k;
+}
+
+/* ---- conditions ---- */
+
+static int
+compile(struct ruleset *rs, struct text_at t, const struct scope *scope, struct diags *d)
+{
+	return t.s ? expr_compile(rs->exprs, t, scope, d) : -1;
+}
+
+/* A condition a level; a single one stands at `severity`, or at every level where `all` has levels. */
+static void
+conditions(struct ruleset *rs, struct rule *r, const struct cond_def *c, int out[LEVELS], const struct scope *scope,
+	struct diags *d)
+{
+	for (int l = 0; l < LEVELS; l++) {
+		out[l] = -1;
+		if (!c->given)
+			continue;
+		if (c->by_level)
+			out[l] = compile(rs, c->level[l], scope, d);
+		else if (r->by_level ? r->when[l] >= 0 || out == r->when : l == (int)r->def->severity)
+			out[l] = compile(rs, c->one, scope, d);
+	}
+}
+
+static void
+sides(struct ruleset *rs, struct rule *r)
+{
+	for (int l = 0; l < LEVELS; l++) {
+		r->left[l] = r->right[l] = -1;
+		if (r->when[l] >= 0 && !expr_first_comparison(rs->exprs, r->when[l], &r->left[l], &r->op[l], &r->right[l]))
+			r->left[l] = r->when[l]; /* no comparison: the condition itself is the value */
+	}
+}
+
+/* ---- windows ---- */
+
+static nsec
+round_up(nsec v, nsec unit)
+{
+	return (v + unit - 1) / unit * unit;
+}
+
+static nsec
+default_every(nsec over)
+{
+	nsec every = round_up((over + 59) / 60, NS_PER_S), most = round_up((over + 239) / 240, NS_PER_S);
+	if (most < 60 * NS_PER_S)
+		most = 60 * NS_PER_S;
+	if (every < NS_PER_S)
+		every = NS_PER_S;
+	return every < most ? every : most;
+}
+
+static int
+cell_of(struct rule *r, enum cell_kind kind, int arg)
+{
+	for (size_t i = 0; i < r->ncell; i++)
+		if (r->cell[i].kind == kind && r->cell[i].arg == arg)
+			return (int)i;
+	r->cell = xrealloc(r->cell, (r->ncell + 1) * sizeof *r->cell);
+	r->cell[r->ncell] = (struct cell_def){ kind, arg };
+	return (int)r->ncell++;
+}
+
+static const char *const later_aggs[AGG_FNS] = { [AGG_STDDEV] = "stddev", [AGG_LAST] = "last", [AGG_DISTINCT] = "distinct",
+	[AGG_INCREASE] = "increase", [AGG_CHANGES] = "changes", [AGG_STREAK] = "streak", [AGG_BASELINE] = "baseline" };
+
+static void
+aggregates(struct rule *r, struct diags *d)
+{
+	r->agg = xcalloc(r->aggs.n, sizeof *r->agg);
+	r->panes = r->own_panes;
+	for (size_t i = 0; i < r->aggs.n; i++) {
+		const struct agg_use *u = &r->aggs.v[i];
+		struct agg_def *a = &r->agg[i];
+		nsec over = u->over == NS_NONE ? r->over : round_up(u->over, r->every);
+		*a = (struct agg_def){ .fn = u->fn, .cell = -1, .q = u->q, .panes = over / r->every,
+			.seconds = (double)over / (double)NS_PER_S };
+		if (a->panes > r->panes)
+			r->panes = a->panes;
+		if (later_aggs[u->fn])
+			diag(d, r->def->loc, "rule %s: %s() is not in this version yet", r->name, later_aggs[u->fn]);
+		else if (u->fn == AGG_SUM || u->fn == AGG_AVG)
+			a->cell = cell_of(r, CELL_SUM, u->arg);
+		else if (u->fn == AGG_MIN || u->fn == AGG_MAX)
+			a->cell = cell_of(r, u->fn == AGG_MIN ? CELL_MIN : CELL_MAX, u->arg);
+		else if (u->fn == AGG_QUANTILE)
+			a->cell = cell_of(r, CELL_SKETCH, u->arg);
+		else if (u->arg >= 0)
+			a->cell = cell_of(r, CELL_COUNT, u->arg);
+	}
+	if (r->panes > PANES_MAX)
+		diag(d, r->def->loc, "rule %s: its windows have %lld panes, at most %d are kept; make `every` longer", r->name,
+			(long long)r->panes, PANES_MAX);
+}
+
+static void
+window(struct ruleset *rs, struct rule *r, struct scope *scope, struct diags *d)
+{
+	const struct rule_def *def = r->def;
+	r->every = def->every != NS_NONE ? def->every : default_every(def->over);
+	r->over = round_up(def->over, r->every);
+	r->own_panes = r->over / r->every;
+	r->no_data = def->no_data != NO_DATA_DEFAULT ? def->no_data : def->nby ? NO_DATA_RESOLVE : NO_DATA_EVALUATE;
+	for (r->pane_class = 0; r->pane_class < rs->nevery; r->pane_class++)
+		if (rs->every[r->pane_class] == r->every)
+			break;
+	if (r->pane_class == rs->nevery) {
+		rs->every = xrealloc(rs->every, (rs->nevery + 1) * sizeof *rs->every);
+		rs->every[rs->nevery++] = r->every;
+	}
+	scope->aggs = &r->aggs;
+	scope->outside = rs->keyset[r->keyset].slot;
+	scope->noutside = rs->keyset[r->keyset].n;
+	conditions(rs, r, &def->when, r->when, scope, d);
+	conditions(rs, r, &def->resolve_when, r->resolve_when, scope, d);
+	aggregates(r, d);
+}
+
+/* ---- what the alert says ---- */
+
+static void
+standard_fields(struct ruleset *rs, struct rule *r)
+{
+	static const char *const names[3][2] = { { "session_id", "extra.session_id" }, { "user_id", "extra.user_id" },
+		{ "stage", "extra.stage" } };
+	int *const to[3] = { r->session_id, r->user_id, r->stage };
+	for (int i = 0; i < 3; i++)
+		for (int k = 0; k < 2; k++) {
+			to[i][k] = paths_add_dotted(&rs->paths, names[i][k]);
+			if (r->shape != SHAPE_WINDOW && to[i][k] >= 0)
+				rule_carries(r, to[i][k]);
+		}
+}
+
+static void
+carried(struct ruleset *rs, struct rule *r, const struct text_at *v, size_t n, struct diags *d)
+{
+	for (size_t i = 0; i < n; i++) {
+		int slot = expr_field(rs->exprs, v[i], NULL, d);
+		bool in_key = false;
+		for (size_t k = 0; k < rs->keyset[r->keyset].n; k++)
+			in_key |= rs->keyset[r->keyset].slot[k] == slot;
+		if (slot >= 0 && !(in_key && r->shape == SHAPE_WINDOW))
+			rule_carries(r, slot);
+	}
+}
+
+static char *
+labels_of(const struct strmap *m)
+{
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	buf_addc(&b, '{');
+	for (size_t i = 0; i < m->n; i++) {
+		if (i)
+			buf_addc(&b, ',');
+		json_str(&b, str_of(m->k[i]));
+		buf_addc(&b, ':');
+		json_str(&b, str_of(m->v[i]));
+	}
+	buf_addc(&b, '}');
+	return buf_take(&b);
+}
+
+/* ---- dispatch ---- */
+
+/* The nth equality of id on slot; slot -1: on any. */
+static bool
+equality(const struct ruleset *rs, int id, int slot, struct dispatch *d, int side)
+{
+	int found;
+	const struct val *lits;
+	size_t nlits;
+	for (size_t n = 0; id >= 0 && expr_equality(rs->exprs, id, n, &found, &lits, &nlits); n++)
+		if (slot < 0 || found == slot) {
+			d->slot = found;
+			d->lits[side] = lits;
+			d->nlits[side] = nlits;
+			return true;
+		}
+	return false;
+}
+
+static void
+dispatch(const struct ruleset *rs, struct rule *r)
+{
+	struct dispatch *d = &r->dispatch;
+	d->slot = -1;
+	if (equality(rs, r->where, -1, d, 0))
+		return;
+	if (r->shape == SHAPE_RECORD && r->nprev == 0 && !r->by_level && equality(rs, r->when[r->def->severity], -1, d, 0))
+		return;
+	if (r->shape == SHAPE_PAIR && equality(rs, r->open, -1, d, 0) && equality(rs, r->close, d->slot, d, 1))
+		return;
+	*d = (struct dispatch){ .slot = -1 };
+}
+
+/* ---- one rule ---- */
+
+static void
+shape_text(const struct ruleset *rs, struct rule *r)
+{
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	buf_printf(&b, "%d|", r->shape);
+	for (size_t i = 0; i < rs->keyset[r->keyset].n; i++)
+		buf_printf(&b, "%s,", rs->paths.v[rs->keyset[r->keyset].slot[i]].text);
+	buf_printf(&b, "|%lld|%lld|", (long long)r->every, (long long)r->panes);
+	if (r->where >= 0)
+		expr_text(rs->exprs, r->where, &b);
+	for (size_t i = 0; i < r->ncell; i++) {
+		buf_printf(&b, "|%d:", r->cell[i].kind);
+		expr_text(rs->exprs, r->cell[i].arg, &b);
+	}
+	for (size_t i = 0; i < r->nprev; i++)
+		buf_printf(&b, "|prev %s", rs->paths.v[r->prev[i]].text);
+	if (r->shape == SHAPE_PAIR) {
+		buf_addc(&b, '|');
+		expr_text(rs->exprs, r->open, &b);
+		buf_addc(&b, '|');
+		expr_text(rs->exprs, r->close, &b);
+	}
+	for (size_t i = 0; i < r->carry.n; i++)
+		buf_printf(&b, "|%s", rs->paths.v[r->carry.slot[i]].text);
+	r->state_shape = buf_take(&b);
+}
+
+static enum shape
+shape_of(const struct rule_def *def)
+{
+	if (def->open.s)
+		return SHAPE_PAIR;
+	if (def->absent != NS_NONE || def->first.s)
+		return SHAPE_PRESENCE;
+	return def->over != NS_NONE ? SHAPE_WINDOW : SHAPE_RECORD;
+}
+
+static void
+record_prev(struct ruleset *rs, struct rule *r)
+{
+	int slots[PATH_SEGS_MAX * 4];
+	for (int l = 0; l < LEVELS; l++) {
+		if (r->when[l] < 0)
+			continue;
+		size_t n = expr_prev_slots(rs->exprs, r->when[l], slots, COUNT_OF(slots));
+		for (size_t i = 0; i < n && i < COUNT_OF(slots); i++) {
+			size_t k = 0;
+			while (k < r->nprev && r->prev[k] != slots[i])
+				k++;
+			if (k == r->nprev) {
+				r->prev = xrealloc(r->prev, (r->nprev + 1) * sizeof *r->prev);
+				r->prev[r->nprev++] = slots[i];
+			}
+		}
+	}
+	if (r->nprev == 0)
+		return;
+	for (size_t i = 0; i < r->nprev; i++)
+		rule_carries(r, r->prev[i]);
+	for (int l = 0; l < LEVELS; l++) /* the back evaluates `when`: it needs all it names */
+		for (size_t i = 0, n = r->when[l] < 0 ? 0 : expr_slots(rs->exprs, r->when[l], slots, COUNT_OF(slots)); i < n; i++)
+			rule_carries(r, slots[i]);
+}
+
+static void
+rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, size_t index, struct diags *d)
+{
+	*r = (struct rule){ .index = index, .def = def, .name = def->name.s, .shape = shape_of(def), .where = -1, .open = -1,
+		.close = -1, .dispatch = { .slot = -1 } };
+	for (int l = 0; l < LEVELS; l++)
+		r->when[l] = r->resolve_when[l] = r->left[l] = r->right[l] = -1;
+	r->by_level = def->when.by_level;
+	r->has_resolve = def->resolve_when.given;
+	memcpy(r->for_, def->for_, sizeof r->for_);
+	if (!def->for_given)
+		memset(r->for_, 0, sizeof r->for_);
+	r->hold = def->hold != NS_NONE ? def->hold : 300 * NS_PER_S;
+	r->within = def->within;
+	r->forget = def->forget != NS_NONE ? def->forget : 7 * 86400 * NS_PER_S;
+	sources_of(rs, r, d);
+	keyset_of(rs, r, d);
+	if (r->keyset >= rs->nkeyset)
+		return; /* its `by` is wrong and told: nothing else can be checked against it */
+	struct scope scope = { .regex_limit = def->regex_limit, .regex_subject = def->regex_subject };
+	r->where = compile(rs, def->where, &scope, d);
+	switch (r->shape) {
+	case SHAPE_RECORD:
+		scope.prev = true;
+		conditions(rs, r, &def->when, r->when, &scope, d);
+		record_prev(rs, r);
+		break;
+	case SHAPE_WINDOW:
+		window(rs, r, &scope, d);
+		break;
+	case SHAPE_PAIR:
+		r->open = compile(rs, def->open, &scope, d);
+		r->close = compile(rs, def->close, &scope, d);
+		break;
+	case SHAPE_PRESENCE:
+	case SHAPES:
+		diag(d, def->loc, "rule %s: `%s` rules are not in this version yet", r->name, def->first.s ? "first" : "absent");
+		return;
+	}
+	sides(rs, r);
+	carried(rs, r, def->context, def->ncontext, d);
+	carried(rs, r, def->fingerprint, def->nfingerprint, d);
+	standard_fields(rs, r);
+	if (def->title.s)
+		r->title = template_new(rs, r, def->title, d);
+	if (def->text.s)
+		r->text = template_new(rs, r, def->text, d);
+	r->labels = labels_of(&def->labels);
+	dispatch(rs, r);
+	shape_text(rs, r);
+}
+
+struct ruleset *
+ruleset_new(const struct config *c, struct diags *d)
+{
+	struct ruleset *rs = xcalloc(1, sizeof *rs);
+	rs->config = c;
+	rs->exprs = exprs_new(&rs->paths);
+	rs->redact = redact_new(&c->redact);
+	rs->rule = xcalloc(c->nrule, sizeof *rs->rule);
+	if (c->nsource > SOURCES_MAX)
+		diag(d, c->source[SOURCES_MAX].loc, "at most %d sources", SOURCES_MAX);
+	for (size_t i = 0; i < c->nrule && c->nsource <= SOURCES_MAX; i++)
+		rule_compile(rs, &rs->rule[rs->nrule++], &c->rule[i], i, d);
+	return rs;
+}
+
+void
+ruleset_free(struct ruleset *rs)
+{
+	if (rs == NULL)
+		return;
+	for (size_t i = 0; i < rs->nrule; i++) {
+		struct rule *r = &rs->rule[i];
+		free(r->aggs.v);
+		free(r->agg);
+		free(r->cell);
+		free(r->prev);
+		free(r->carry.slot);
+		template_free(r->title);
+		template_free(r->text);
+		free(r->labels);
+		free(r->state_shape);
+	}
+	for (size_t i = 0; i < rs->nkeyset; i++)
+		for (size_t k = 0; k < rs->keyset[i].n; k++)
+			free(rs->keyset[i].prefix[k]);
+	free(rs->keyset);
+	free(rs->clock);
+	free(rs->every);
+	free(rs->rule);
+	exprs_free(rs->exprs);
+	redact_free(rs->redact);
+	paths_free(&rs->paths);
+	free(rs);
+}

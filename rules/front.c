@@ -1,0 +1,575 @@
+/* front.c - the hot path: lines to folds and tuples.
+ *
+ * In: struct batch.  Out: struct block.  Next: back.c.
+ * The combiner is a direct-mapped table of the folds of the current block: a record whose (rule, key, pane) is there is
+ * merged in place, so a block carries a hot key once.
+ */
+#include "rules/front.h"
+
+#include "core/json.h"
+#include "core/num.h"
+#include "core/units.h"
+#include "rules/route.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define COMBINER_SLOTS 4096 /* power of two */
+#define KEY_BYTES_MAX (1 << 16) /* a longer key is no key: counted with those that lack one */
+#define HELD_BYTES_MAX (1 << 20)
+
+uint64_t hash_seed = UINT64_C(0x5851f42d4c957f2d);
+
+struct key_text {        /* of the current record, one a keyset */
+	uint64_t gen;
+	uint64_t hash;
+	bool null;       /* the record lacks a field of it */
+	struct buf text; /* canonical JSON values: "merging",12} */
+};
+
+struct slot_of {         /* combiner: where in the block's folds */
+	uint64_t gen;
+	uint32_t at;
+};
+
+struct front {
+	const struct ruleset *rs;
+	struct parser *parser;
+	struct regex_scratch *regex;
+	struct eval *eval;
+	struct record rec, held_rec;
+	struct key_text *key;
+	int64_t *pane;         /* of the current record, by pane class */
+	uint64_t *pane_gen;
+	uint64_t gen;          /* of the record */
+	struct slot_of *combiner;
+	uint64_t block_gen;
+	struct arena held_arena;
+};
+
+static const char *const usual_times[] = { "timestamp", "time", "ts", "@timestamp" };
+
+void
+front_source_init(struct front_source *s, struct ruleset *rs, const struct source_conf *conf, size_t index)
+{
+	*s = (struct front_source){ .conf = conf, .index = index };
+	s->zone = conf->zone ? zone_open(conf->zone) : NULL;
+	if (conf->time)
+		s->time_slot[s->ntime++] = paths_add_dotted(&rs->paths, conf->time);
+	else if (!conf->time_read)
+		for (size_t i = 0; i < COUNT_OF(usual_times); i++)
+			s->time_slot[s->ntime++] = paths_add_dotted(&rs->paths, usual_times[i]);
+	routes_build(s, rs);
+}
+
+void
+front_source_release(struct front_source *s)
+{
+	zone_free(s->zone);
+	routes_free(s);
+}
+
+void
+fpart_init(struct fpart *p, const struct front_source *s, uint32_t number)
+{
+	*p = (struct fpart){ .source = s, .number = number, .order = number, .held_stamp = NS_NONE };
+	ptime_init(&p->time);
+	buf_init(&p->held, HELD_BYTES_MAX);
+}
+
+void
+fpart_release(struct fpart *p)
+{
+	buf_free(&p->held);
+}
+
+struct front *
+front_new(const struct ruleset *rs)
+{
+	struct front *f = xcalloc(1, sizeof *f);
+	f->rs = rs;
+	f->parser = parser_new(&rs->paths);
+	f->regex = regex_scratch_new();
+	f->eval = eval_new(rs->exprs, f->regex);
+	f->rec.slot = xcalloc(rs->paths.n + 1, sizeof *f->rec.slot);
+	f->held_rec.slot = xcalloc(rs->paths.n + 1, sizeof *f->held_rec.slot);
+	f->key = xcalloc(rs->nkeyset, sizeof *f->key);
+	for (size_t i = 0; i < rs->nkeyset; i++)
+		buf_init(&f->key[i].text, KEY_BYTES_MAX);
+	f->pane = xcalloc(rs->nevery, sizeof *f->pane);
+	f->pane_gen = xcalloc(rs->nevery, sizeof *f->pane_gen);
+	f->combiner = xcalloc(COMBINER_SLOTS, sizeof *f->combiner);
+	return f;
+}
+
+void
+front_free(struct front *f)
+{
+	if (f == NULL)
+		return;
+	parser_free(f->parser);
+	eval_free(f->eval);
+	regex_scratch_free(f->regex);
+	free(f->rec.slot);
+	free(f->held_rec.slot);
+	for (size_t i = 0; i < f->rs->nkeyset; i++)
+		buf_free(&f->key[i].text);
+	free(f->key);
+	free(f->pane);
+	free(f->pane_gen);
+	free(f->combiner);
+	arena_free(&f->held_arena);
+	free(f);
+}
+
+uint64_t
+front_regex_limits(const struct front *f)
+{
+	return regex_limits_hit(f->regex);
+}
+
+/* ---- keys ---- */
+
+static void
+key_value(struct buf *b, struct eval *e, int slot, const struct slice *s)
+{
+	char text[32];
+	switch ((enum slice_kind)s->kind) {
+	case K_NUM: /* equal values are equal keys: 1 and 1.0 */
+		buf_add(b, text, num_text(eval_slot(e, slot).n, text));
+		break;
+	case K_STR:
+	case K_JSON:
+		json_str(b, (struct str){ s->ptr, s->len });
+		break;
+	case K_TRUE:
+		buf_add(b, "true", 4);
+		break;
+	case K_FALSE:
+		buf_add(b, "false", 5);
+		break;
+	case K_NONE:
+	case K_NULL:
+		break;
+	}
+}
+
+static const struct key_text *
+key_of(struct front *f, size_t keyset)
+{
+	struct key_text *k = &f->key[keyset];
+	if (k->gen == f->gen)
+		return k;
+	const struct keyset *ks = &f->rs->keyset[keyset];
+	k->gen = f->gen;
+	k->null = false;
+	buf_clear(&k->text);
+	for (size_t i = 0; i < ks->n; i++) {
+		const struct slice *s = &f->rec.slot[ks->slot[i]];
+		if (s->kind <= K_NULL) {
+			k->null = true;
+			return k;
+		}
+		if (i)
+			buf_addc(&k->text, ',');
+		key_value(&k->text, f->eval, ks->slot[i], s);
+	}
+	buf_addc(&k->text, '}');
+	k->null = k->text.over;
+	k->hash = str_hash(buf_str(&k->text), hash_seed);
+	return k;
+}
+
+/* ---- folds ---- */
+
+static int64_t
+pane_of(struct front *f, size_t pane_class)
+{
+	if (f->pane_gen[pane_class] != f->gen) {
+		nsec every = f->rs->every[pane_class], t = f->rec.time;
+		f->pane[pane_class] = t / every - (t % every < 0);
+		f->pane_gen[pane_class] = f->gen;
+	}
+	return f->pane[pane_class];
+}
+
+static struct slot_of *
+combiner_at(struct front *f, const struct rule *r, uint64_t hash)
+{
+	return &f->combiner[(hash ^ r->index * UINT64_C(0x9e3779b97f4a7c15)) >> 7 & (COMBINER_SLOTS - 1)];
+}
+
+static struct fold *
+fold_new(struct front *f, struct block *out, const struct rule *r, const struct key_text *k, int64_t pane)
+{
+	size_t cells = r->ncell * sizeof(union fold_cell);
+	size_t size = (sizeof(struct fold) + cells + k->text.len + 7) & ~(size_t)7;
+	struct fold *d = (struct fold *)(void *)buf_room(&out->folds, size);
+	must(d != NULL);
+	*d = (struct fold){ (uint32_t)r->index, (uint32_t)k->text.len, k->hash, pane, 0, (uint32_t)size };
+	union fold_cell *c = fold_cells(d);
+	memset(c, 0, cells);
+	for (size_t i = 0; i < r->ncell; i++)
+		if (r->cell[i].kind == CELL_MIN || r->cell[i].kind == CELL_MAX)
+			c[i].edge = (double)NAN;
+	memcpy((char *)(d + 1) + cells, k->text.data, k->text.len);
+	struct slot_of *s = combiner_at(f, r, k->hash);
+	s->gen = f->block_gen;
+	s->at = (uint32_t)out->folds.len;
+	out->folds.len += size;
+	return d;
+}
+
+static struct fold *
+fold_of(struct front *f, struct block *out, const struct rule *r, const struct key_text *k, int64_t pane)
+{
+	const struct slot_of *s = combiner_at(f, r, k->hash);
+	if (s->gen == f->block_gen) {
+		struct fold *d = (struct fold *)(void *)(out->folds.data + s->at);
+		if (d->rule == r->index && d->hash == k->hash && d->pane == pane && d->klen == k->text.len &&
+			memcmp(fold_key(d, r), k->text.data, d->klen) == 0)
+			return d;
+	}
+	return fold_new(f, out, r, k, pane);
+}
+
+/* Add v; false: it does not fit exactly, the caller starts a new fold. */
+static bool
+sum_add(union fold_cell *c, double v)
+{
+	double s = c->sum.hi + v, bb = s - c->sum.hi;
+	double lo = (c->sum.hi - (s - bb)) + (v - bb);
+	double t = c->sum.lo + lo;
+	bb = t - c->sum.lo;
+	if ((c->sum.lo - (t - bb)) + (lo - bb) != 0 || !isfinite(s))
+		return false;
+	c->sum.hi = s;
+	c->sum.lo = t;
+	c->sum.n++;
+	return true;
+}
+
+static bool
+sketch_take(union fold_cell *c, double v)
+{
+	int32_t code = sketch_code(v);
+	for (uint32_t i = 0; i < c->sketch.used; i++)
+		if (c->sketch.v[i].code == code) {
+			c->sketch.v[i].n++;
+			return true;
+		}
+	if (c->sketch.used == FOLD_BUCKETS)
+		return false;
+	c->sketch.v[c->sketch.used++] = (struct bucket){ code, 1 };
+	return true;
+}
+
+static bool
+cell_take(struct front *f, const struct cell_def *def, union fold_cell *c)
+{
+	if (def->kind == CELL_COUNT) {
+		c->count += eval_test(f->eval, def->arg) == TRI_TRUE;
+		return true;
+	}
+	struct val v = eval_value(f->eval, def->arg);
+	if (v.type != V_NUM || !isfinite(v.n))
+		return true;
+	switch (def->kind) {
+	case CELL_SUM:
+		return sum_add(c, v.n);
+	case CELL_MIN:
+		if (!(c->edge <= v.n))
+			c->edge = v.n;
+		return true;
+	case CELL_MAX:
+		if (!(c->edge >= v.n))
+			c->edge = v.n;
+		return true;
+	case CELL_SKETCH:
+		return sketch_take(c, v.n);
+	case CELL_COUNT:
+		break;
+	}
+	return true;
+}
+
+static void
+emit_fold(struct front *f, struct block *out, const struct rule *r, const struct key_text *k)
+{
+	int64_t pane = pane_of(f, r->pane_class);
+	struct fold *d = fold_of(f, out, r, k, pane);
+	d->n++;
+	for (size_t i = 0; i < r->ncell; i++)
+		if (!cell_take(f, &r->cell[i], &fold_cells(d)[i])) {
+			d = fold_new(f, out, r, k, pane);
+			must(cell_take(f, &r->cell[i], &fold_cells(d)[i]));
+		}
+}
+
+/* ---- tuples ---- */
+
+static void
+emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rule *r, const struct key_text *k, uint32_t flags,
+	bool with_record)
+{
+	struct buf *b = &out->tuples->bytes;
+	const struct record *rec = &f->rec;
+	size_t at = b->len;
+	struct tuple t = { .rule = (uint32_t)r->index, .klen = (uint32_t)k->text.len, .hash = k->hash, .time = rec->time,
+		.seq = rec->seq, .part = p->number, .flags = flags | (rec->late ? TUPLE_LATE : 0) };
+	buf_add(b, &t, sizeof t);
+	buf_str_add(b, buf_str(&k->text));
+	if (with_record) {
+		size_t slots = b->len;
+		for (size_t i = 0; i < r->carry.n; i++) {
+			const struct slice *s = &rec->slot[r->carry.slot[i]];
+			buf_add(b, &s->kind, 1);
+			buf_add(b, &s->len, 4);
+			buf_add(b, s->ptr, s->kind <= K_TRUE ? 0 : s->len);
+		}
+		t.slots = (uint32_t)(b->len - slots);
+		struct str cut = utf8_cut(rec->raw, RAW_KEPT);
+		buf_str_add(b, cut);
+		t.raw = (uint32_t)cut.len;
+		if (r->shape == SHAPE_RECORD && r->hold == 0) {
+			t.line[0] = str_hash(rec->raw, 1);
+			t.line[1] = str_hash(rec->raw, 2);
+		}
+	}
+	while ((b->len - at) % 8)
+		buf_addc(b, 0);
+	must(!b->over);
+	t.size = (uint32_t)(b->len - at);
+	memcpy(b->data + at, &t, sizeof t);
+	out->tuples->n++;
+}
+
+/* The highest level whose condition is true; -1: none. */
+static int
+record_level(struct front *f, const struct rule *r)
+{
+	for (int l = LEVELS - 1; l >= 0; l--)
+		if (r->when[l] >= 0 && eval_test(f->eval, r->when[l]) == TRI_TRUE)
+			return l;
+	return -1;
+}
+
+static void
+apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rule *r)
+{
+	if (r->where >= 0 && eval_test(f->eval, r->where) != TRI_TRUE)
+		return;
+	uint32_t flags = 0;
+	bool carries = true;
+	switch (r->shape) {
+	case SHAPE_RECORD:
+		if (r->nprev == 0) { /* with prev the back decides, in order */
+			int level = record_level(f, r);
+			if (level < 0)
+				return;
+			flags = TUPLE_LEVEL * (uint32_t)level;
+		}
+		break;
+	case SHAPE_PAIR:
+		if (eval_test(f->eval, r->open) == TRI_TRUE)
+			flags = TUPLE_OPEN;
+		else if (eval_test(f->eval, r->close) == TRI_TRUE)
+			flags = TUPLE_CLOSE;
+		else
+			return;
+		carries = flags == TUPLE_OPEN;
+		break;
+	case SHAPE_WINDOW:
+		carries = r->carry.n > 0 || r->samples;
+		break;
+	case SHAPE_PRESENCE:
+	case SHAPES:
+		return;
+	}
+	const struct key_text *k = key_of(f, r->keyset);
+	if (k->null) {
+		p->no_key++;
+		return;
+	}
+	if (r->shape == SHAPE_WINDOW) {
+		emit_fold(f, out, r, k);
+		if (!carries)
+			return;
+	}
+	emit_tuple(f, p, out, r, k, flags, carries);
+}
+
+/* ---- records ---- */
+
+static void
+malformed(struct fpart *p, enum verdict why, const struct record *r)
+{
+	p->bad[why]++;
+	struct str head = utf8_cut(r->raw, sizeof p->sample[why] - 1);
+	memcpy(p->sample[why], head.ptr, head.len);
+	p->sample[why][head.len] = '\0';
+}
+
+static nsec
+stamp_of(const struct front_source *s, const struct record *r, nsec wall)
+{
+	nsec t;
+	if (s->conf->time_read)
+		return r->stamp != NS_NONE ? r->stamp : wall;
+	for (size_t i = 0; i < s->ntime; i++) {
+		const struct slice *v = &r->slot[s->time_slot[i]];
+		if ((v->kind == K_STR || v->kind == K_NUM) && stamp_parse((struct str){ v->ptr, v->len }, s->zone, &t))
+			return t;
+	}
+	return r->stamp;
+}
+
+/* A record whose time is settled: all rules that may want it. */
+static void
+record_apply(struct front *f, struct fpart *p, struct block *out, struct record *rec, struct arena *arena)
+{
+	const struct front_source *s = p->source;
+	if (rec != &f->rec) { /* a held one: key and tuple code reads f->rec */
+		struct record swap = f->rec;
+		f->rec = *rec;
+		*rec = swap;
+	}
+	f->gen++;
+	eval_begin(f->eval, &f->rec, str_of(s->conf->name), arena);
+	if (out->first_time == NS_NONE || f->rec.time < out->first_time)
+		out->first_time = f->rec.time;
+	for (size_t i = 0; i < s->nalways; i++)
+		apply_rule(f, p, out, &f->rs->rule[s->always[i]]);
+	for (size_t i = 0; i < s->nroute; i++) {
+		const uint32_t *rules;
+		size_t n = route_find(&s->route[i], &f->rec.slot[s->route[i].slot], &rules);
+		for (size_t k = 0; k < n; k++)
+			apply_rule(f, p, out, &f->rs->rule[rules[k]]);
+	}
+	if (rec != &f->rec) {
+		struct record swap = f->rec;
+		f->rec = *rec;
+		*rec = swap;
+	}
+}
+
+/* Held lines: a header each {seq, offset, stamp, len}, then the text. The first is the one that jumps. */
+struct held {
+	int64_t seq, offset;
+	nsec stamp;
+	size_t len;
+};
+
+static void
+hold(struct fpart *p, const struct record *r)
+{
+	struct held h = { r->seq, r->offset, r->stamp, r->raw.len };
+	buf_add(&p->held, &h, sizeof h);
+	buf_str_add(&p->held, r->raw);
+}
+
+/* The jump of what is held was real or false: its records go on, in their order. */
+static void
+release(struct front *f, struct fpart *p, struct block *out, struct str file, nsec wall, bool real)
+{
+	struct record *r = &f->held_rec;
+	nsec stamp = p->held_stamp;
+	p->held_stamp = NS_NONE;
+	for (size_t at = 0; at < p->held.len;) {
+		struct held h;
+		memcpy(&h, p->held.data + at, sizeof h);
+		bool first = at == 0;
+		r->raw = (struct str){ p->held.data + at + sizeof h, h.len };
+		r->seq = h.seq;
+		r->offset = h.offset;
+		r->stamp = h.stamp;
+		r->file = file;
+		at += sizeof h + h.len;
+		arena_reset(&f->held_arena);
+		if (parse(f->parser, r, &f->held_arena) != PARSE_OK)
+			continue; /* it parsed before: cannot be */
+		if (first && !real)
+			ptime_skewed(&p->time, wall, &r->time);
+		else
+			ptime_record(&p->time, p->source->conf, first ? stamp : NS_NONE, wall, false, &r->time);
+		r->late = false;
+		record_apply(f, p, out, r, &f->held_arena);
+	}
+	buf_clear(&p->held);
+}
+
+static void
+one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec wall, bool replay)
+{
+	struct record *r = &f->rec;
+	const struct front_source *s = p->source;
+	enum verdict v = parse(f->parser, r, &b->arena);
+	if (v != PARSE_OK) {
+		malformed(p, v, r);
+		return;
+	}
+	nsec stamp = stamp_of(s, r, wall);
+	if (p->held_stamp != NS_NONE) {
+		if (stamp == NS_NONE && p->held.len + r->raw.len + sizeof(struct held) <= HELD_BYTES_MAX) {
+			hold(p, r);
+			return;
+		}
+		release(f, p, out, r->file, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
+	}
+	switch (ptime_record(&p->time, s->conf, stamp, wall, replay, &r->time)) {
+	case TIME_HOLD:
+		p->held_stamp = stamp;
+		hold(p, r);
+		return;
+	case TIME_MALFORMED:
+		malformed(p, PARSE_TIME, r);
+		return;
+	case TIME_DROP:
+		return;
+	case TIME_LATE:
+		r->late = true;
+		break;
+	case TIME_OK:
+	case TIME_SKEWED:
+	case TIME_UNTIMED:
+		r->late = false;
+		break;
+	}
+	record_apply(f, p, out, r, &b->arena);
+}
+
+static void
+close_block(struct fpart *p, struct block *out)
+{
+	out->part = p->number;
+	out->time = p->time;
+	out->tuples->refs = out->tuples->n;
+}
+
+void
+front_run(struct front *f, struct fpart *p, struct batch *b, struct block *out, nsec wall, bool replay)
+{
+	block_clear(out);
+	f->block_gen++;
+	while (batch_next(b, &f->rec)) {
+		out->seq = f->rec.seq;
+		out->records++;
+		one(f, p, out, b, wall, replay);
+	}
+	p->bad[PARSE_LONG] += b->skipped;
+	if (b->skipped)
+		memcpy(p->sample[PARSE_LONG], b->skipped_head, sizeof b->skipped_head);
+	close_block(p, out);
+	memcpy(out->pos, b->pos, b->pos_len);
+	out->pos_len = b->pos_len;
+}
+
+void
+front_end(struct front *f, struct fpart *p, struct block *out, nsec wall)
+{
+	block_clear(out);
+	f->block_gen++;
+	if (p->held_stamp != NS_NONE)
+		release(f, p, out, STR(""), wall, true);
+	close_block(p, out);
+}

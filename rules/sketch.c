@@ -1,0 +1,101 @@
+/* sketch.c - DDSketch with exact integer buckets. */
+#include "rules/sketch.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define CODE_ZERO_TO 40000 /* bucket numbers of doubles lie within +-37,300 */
+
+static const double g = 1.01 / 0.99;
+
+int32_t
+sketch_code(double x)
+{
+	static double log_g; /* set once to the same value by whoever comes first */
+	if (log_g == 0)
+		log_g = log(1.01 / 0.99);
+	if (x == 0)
+		return 0;
+	int32_t i = (int32_t)ceil(log(fabs(x)) / log_g);
+	return x > 0 ? i + CODE_ZERO_TO : -(i + CODE_ZERO_TO);
+}
+
+double
+sketch_bucket_value(int32_t code)
+{
+	if (code == 0)
+		return 0;
+	int32_t i = (code > 0 ? code : -code) - CODE_ZERO_TO;
+	double v = 2 * pow(g, i) / (g + 1);
+	return code > 0 ? v : -v;
+}
+
+/* Index of code, or where it belongs. */
+static uint32_t
+find(const struct sketch *s, int32_t code)
+{
+	uint32_t lo = 0, hi = s->len;
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+		if (s->v[mid].code < code)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+void
+sketch_add(struct sketch *s, int32_t code, uint32_t n)
+{
+	uint32_t i = find(s, code);
+	if (i < s->len && s->v[i].code == code) {
+		s->v[i].n += n;
+		return;
+	}
+	if (s->len == s->cap) {
+		s->cap = s->cap ? s->cap + s->cap / 2 : 4;
+		s->v = xrealloc(s->v, s->cap * sizeof *s->v);
+	}
+	memmove(s->v + i + 1, s->v + i, (s->len - i) * sizeof *s->v);
+	s->v[i] = (struct bucket){ code, n };
+	s->len++;
+}
+
+void
+sketch_merge(struct sketch *s, const struct sketch *from)
+{
+	for (uint32_t i = 0; i < from->len; i++)
+		sketch_add(s, from->v[i].code, from->v[i].n);
+}
+
+uint64_t
+sketch_count(const struct sketch *s)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < s->len; i++)
+		n += s->v[i].n;
+	return n;
+}
+
+double
+sketch_quantile(const struct sketch *s, double q)
+{
+	/* q is a decimal such as 0.95 whose double may lie a hair above: rank by thousandths, which q is made of. */
+	uint64_t n = sketch_count(s), thousandths = (uint64_t)llround(q * 1000);
+	uint64_t rank = (n * thousandths + 999) / 1000, seen = 0;
+	for (uint32_t i = 0; i < s->len; i++) {
+		seen += s->v[i].n;
+		if (seen >= rank)
+			return sketch_bucket_value(s->v[i].code);
+	}
+	must(s->len > 0);
+	return sketch_bucket_value(s->v[s->len - 1].code);
+}
+
+void
+sketch_release(struct sketch *s)
+{
+	free(s->v);
+	*s = (struct sketch){ 0 };
+}

@@ -1,0 +1,153 @@
+/* xsum.c - exact sums by expansions. */
+#include "rules/xsum.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define XSUM_MAX 40 /* 2098 bits of exponent range over 53 bits a component, rounded up */
+
+const double *
+xsum_parts(const struct xsum *s)
+{
+	return s->cap ? s->u.out : s->u.in;
+}
+
+static void
+append(struct xsum *s, double v)
+{
+	if (s->cap == 0 && s->len < XSUM_INLINE) {
+		s->u.in[s->len++] = v;
+		return;
+	}
+	if (s->cap == 0) {
+		double *out = xmalloc(8 * sizeof *out);
+		memcpy(out, s->u.in, sizeof s->u.in);
+		s->u.out = out;
+		s->cap = 8;
+	} else if (s->len == s->cap) {
+		must(s->cap < 2 * XSUM_MAX);
+		s->cap *= 2;
+		s->u.out = xrealloc(s->u.out, s->cap * sizeof *s->u.out);
+	}
+	s->u.out[s->len++] = v;
+}
+
+/* Knuth's two-sum: a + b == *hi + *lo exactly, without a branch on their sizes. */
+static inline void
+two_sum(double a, double b, double *hi, double *lo)
+{
+	double s = a + b, bb = s - a;
+	*hi = s;
+	*lo = (a - (s - bb)) + (b - bb);
+}
+
+void
+xsum_part(struct xsum *s, double v)
+{
+	double *p = s->cap ? s->u.out : s->u.in;
+	uint16_t kept = 0;
+	for (uint16_t i = 0; i < s->len; i++) {
+		double hi, lo;
+		two_sum(v, p[i], &hi, &lo);
+		if (lo != 0)
+			p[kept++] = lo;
+		v = hi;
+	}
+	s->len = kept;
+	if (v != 0)
+		append(s, v);
+}
+
+void
+xsum_add(struct xsum *s, double v)
+{
+	xsum_part(s, v);
+	s->n++;
+}
+
+void
+xsum_merge(struct xsum *s, const struct xsum *from)
+{
+	const double *p = xsum_parts(from);
+	for (uint16_t i = 0; i < from->len; i++)
+		xsum_part(s, p[i]);
+	s->n += from->n;
+}
+
+/* The components do not overlap and grow, so summing from the top is exact until the first nonzero rest; then only a
+ * tie can round wrongly, which the sign of the next component decides. */
+double
+xsum_value(const struct xsum *s)
+{
+	const double *p = xsum_parts(s);
+	int i = s->len;
+	if (i == 0)
+		return 0;
+	double hi = p[--i], lo = 0;
+	while (i > 0) {
+		double x = hi, y = p[--i];
+		hi = x + y;
+		lo = y - (hi - x);
+		if (lo != 0)
+			break;
+	}
+	if (i > 0 && ((lo < 0 && p[i - 1] < 0) || (lo > 0 && p[i - 1] > 0))) {
+		double y = lo * 2, x = hi + y;
+		if (y == x - hi)
+			hi = x;
+	}
+	return hi;
+}
+
+/* Sign of 2 * sum - (a + b) * n, exactly: on which side of the middle of a and b does sum / n lie? */
+static int
+side(const struct xsum *s, double a, double b)
+{
+	struct xsum t = { 0 };
+	const double *p = xsum_parts(s);
+	for (uint16_t i = 0; i < s->len; i++)
+		xsum_part(&t, 2 * p[i]);
+	double n = s->n, q[2] = { a, b };
+	for (int i = 0; i < 2; i++) {
+		double prod = q[i] * n;
+		xsum_part(&t, -prod);
+		xsum_part(&t, -fma(q[i], n, -prod));
+	}
+	double v = xsum_value(&t);
+	xsum_release(&t);
+	return (v > 0) - (v < 0);
+}
+
+static bool
+even(double v)
+{
+	uint64_t bits;
+	memcpy(&bits, &v, 8);
+	return (bits & 1) == 0;
+}
+
+double
+xsum_mean(const struct xsum *s)
+{
+	double q = xsum_value(s) / s->n;
+	if (!isfinite(q) || s->n == 1 || fabs(q) < 1e-290 || fabs(q) > 1e290)
+		return q; /* at the ends of the range the products below would not be exact */
+	for (;;) {
+		double up = nextafter(q, INFINITY), down = nextafter(q, -INFINITY);
+		int hi = side(s, q, up), lo = side(s, q, down);
+		if (hi > 0 || (hi == 0 && !even(q)))
+			q = up;
+		else if (lo < 0 || (lo == 0 && !even(q)))
+			q = down;
+		else
+			return q;
+	}
+}
+
+void
+xsum_release(struct xsum *s)
+{
+	if (s->cap)
+		free(s->u.out);
+	*s = (struct xsum){ 0 };
+}
