@@ -108,14 +108,10 @@ static void
 conditions(struct ruleset *rs, struct rule *r, const struct cond_def *c, int out[LEVELS], const struct scope *scope,
 	struct diags *d)
 {
+	int one = c->given && !c->by_level ? compile(rs, c->one, scope, d) : -1;
 	for (int l = 0; l < LEVELS; l++) {
-		out[l] = -1;
-		if (!c->given)
-			continue;
-		if (c->by_level)
-			out[l] = compile(rs, c->level[l], scope, d);
-		else if (r->by_level ? r->when[l] >= 0 || out == r->when : l == (int)r->def->severity)
-			out[l] = compile(rs, c->one, scope, d);
+		bool serves = r->by_level ? r->when[l] >= 0 : l == (int)r->def->severity;
+		out[l] = c->by_level ? compile(rs, c->level[l], scope, d) : serves ? one : -1;
 	}
 }
 
@@ -360,6 +356,16 @@ record_prev(struct ruleset *rs, struct rule *r)
 			rule_carries(r, slots[i]);
 }
 
+/* The back tells a record alert's value from what the tuple carries. */
+static void
+carry_value(struct ruleset *rs, struct rule *r)
+{
+	int slots[PATH_SEGS_MAX * 4];
+	for (int l = 0; l < LEVELS; l++)
+		for (size_t i = 0, n = r->left[l] < 0 ? 0 : expr_slots(rs->exprs, r->left[l], slots, COUNT_OF(slots)); i < n; i++)
+			rule_carries(r, slots[i]);
+}
+
 static void
 rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, size_t index, struct diags *d)
 {
@@ -400,6 +406,8 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		return;
 	}
 	sides(rs, r);
+	if (r->shape == SHAPE_RECORD)
+		carry_value(rs, r);
 	carried(rs, r, def->context, def->ncontext, d);
 	carried(rs, r, def->fingerprint, def->nfingerprint, d);
 	standard_fields(rs, r);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+uint64_t hash_seed = UINT64_C(0x5851f42d4c957f2d);
+
 static struct chunk *
 chunk_new(void)
 {

@@ -102,6 +102,8 @@ struct block {
 	uint64_t records;
 };
 
+extern uint64_t hash_seed; /* of keys: random a process, set before the first front */
+
 void block_init(struct block *b);
 void block_clear(struct block *b); /* folds and counters; an untaken chunk is emptied, a taken one replaced */
 void block_free(struct block *b);

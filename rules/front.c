@@ -18,8 +18,6 @@
 #define KEY_BYTES_MAX (1 << 16) /* a longer key is no key: counted with those that lack one */
 #define HELD_BYTES_MAX (1 << 20)
 
-uint64_t hash_seed = UINT64_C(0x5851f42d4c957f2d);
-
 struct key_text {        /* of the current record, one a keyset */
 	uint64_t gen;
 	uint64_t hash;

@@ -50,6 +50,4 @@ void front_run(struct front *f, struct fpart *p, struct batch *b, struct block *
 void front_end(struct front *f, struct fpart *p, struct block *out, nsec wall);
 uint64_t front_regex_limits(const struct front *f);
 
-extern uint64_t hash_seed; /* of keys: random a process, set before the first front */
-
 #endif

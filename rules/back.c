@@ -1,0 +1,486 @@
+/* back.c - blocks in, order, clocks, transitions out. */
+#include "rules/back_int.h"
+
+#include <stdlib.h>
+
+struct back *
+back_new(const struct ruleset *rs)
+{
+	struct back *b = xcalloc(1, sizeof *b);
+	size_t naggs = 1;
+	b->rs = rs;
+	b->greatest = NS_NONE;
+	b->regex = regex_scratch_new();
+	b->eval = eval_new(rs->exprs, b->regex);
+	b->rec.slot = xcalloc(rs->paths.n + 1, sizeof *b->rec.slot);
+	b->rec.raw = b->rec.file = STR("");
+	b->rule = xcalloc(rs->nrule, sizeof(struct rule_state *));
+	b->clock = xcalloc(rs->nclock, sizeof *b->clock);
+	for (size_t i = 0; i < rs->nclock; i++)
+		b->clock[i] = (struct clock){ .sources = rs->clock[i].sources, .reached = NS_NONE, .first = NS_NONE,
+			.rule = xcalloc(rs->nrule, sizeof(uint32_t)) };
+	for (size_t i = 0; i < rs->nrule; i++) {
+		const struct rule *r = &rs->rule[i];
+		struct clock *c = &b->clock[r->clock];
+		b->rule[i] = rule_state_new(r);
+		c->rule[c->nrule++] = (uint32_t)i;
+		if (r->aggs.n > naggs)
+			naggs = r->aggs.n;
+	}
+	b->aggs = xcalloc(naggs, sizeof *b->aggs);
+	return b;
+}
+
+void
+back_free(struct back *b)
+{
+	if (b == NULL)
+		return;
+	back_out_done(b, b->nout);
+	for (size_t i = 0; i < b->rs->nrule; i++)
+		rule_state_free(b->rule[i]);
+	for (size_t i = 0; i < b->rs->nclock; i++) {
+		struct clock *c = &b->clock[i];
+		for (size_t k = 0; k < c->nwait; k++)
+			if (--c->wait[k].chunk->refs == 0)
+				chunk_free(c->wait[k].chunk);
+		free(c->wait);
+		free(c->rule);
+	}
+	for (size_t i = 0; i < b->npart; i++) {
+		free(b->part[i].name);
+		free(b->part[i].pos);
+	}
+	free(b->part);
+	free(b->clock);
+	free(b->rule);
+	free(b->aggs);
+	free(b->out);
+	free(b->view);
+	free(b->rec.slot);
+	eval_free(b->eval);
+	regex_scratch_free(b->regex);
+	arena_free(&b->arena);
+	free(b);
+}
+
+/* ---- partitions ---- */
+
+uint32_t
+back_part_add(struct back *b, size_t source, struct str name)
+{
+	GROW(b->part, b->npart, b->cap_part);
+	struct bpart *p = &b->part[b->npart];
+	*p = (struct bpart){ .source = source, .name = xstr(name), .counts = true };
+	ptime_init(&p->time);
+	b->ranks_stale = true;
+	return (uint32_t)b->npart++;
+}
+
+static int
+by_order(const void *x, const void *y, void *arg)
+{
+	const struct back *b = arg;
+	const struct bpart *p = &b->part[*(const uint32_t *)x], *q = &b->part[*(const uint32_t *)y];
+	if (p->source != q->source) /* sources stand in the order of their names */
+		return p->source < q->source ? -1 : 1;
+	int c = str_cmp(str_of(p->name), str_of(q->name));
+	return c ? c : (p > q) - (p < q);
+}
+
+static void
+rank_parts(struct back *b)
+{
+	uint32_t *at = xcalloc(b->npart, sizeof *at);
+	for (uint32_t i = 0; i < b->npart; i++)
+		at[i] = i;
+	qsort_r(at, b->npart, sizeof *at, by_order, b);
+	for (uint32_t i = 0; i < b->npart; i++)
+		b->part[at[i]].rank = i;
+	free(at);
+	for (size_t i = 0; i < b->rs->nclock; i++) {
+		struct clock *c = &b->clock[i];
+		for (size_t k = 0; k < c->nwait; k++)
+			c->wait[k].rank = b->part[c->wait[k].part].rank;
+		c->sorted = 0;
+	}
+	b->ranks_stale = false;
+}
+
+void
+back_part_leave(struct back *b, uint32_t part)
+{
+	b->part[part].counts = false;
+}
+
+void
+back_part_return(struct back *b, uint32_t part)
+{
+	b->part[part].counts = true;
+}
+
+void
+back_mark(struct back *b, uint32_t part, const struct ptime *time)
+{
+	b->part[part].time = *time;
+}
+
+nsec
+back_reached(const struct back *b, size_t source)
+{
+	nsec most = NS_NONE;
+	for (size_t i = 0; i < b->rs->nclock; i++)
+		if (b->clock[i].sources >> source & 1 && b->clock[i].reached > most)
+			most = b->clock[i].reached;
+	return most;
+}
+
+/* Least mark over the partitions of these sources that count. *any: is there one? NS_NONE while one shows no time. */
+static nsec
+least_mark(const struct back *b, uint64_t sources, bool *any)
+{
+	nsec least = NEVER;
+	*any = false;
+	for (size_t i = 0; i < b->npart; i++) {
+		const struct bpart *p = &b->part[i];
+		if (!p->counts || !(sources >> p->source & 1))
+			continue;
+		*any = true;
+		if (p->time.mark < least)
+			least = p->time.mark;
+	}
+	return *any ? least : NS_NONE;
+}
+
+nsec
+back_least(const struct back *b)
+{
+	bool any;
+	return least_mark(b, ~UINT64_C(0), &any);
+}
+
+/* ---- blocks ---- */
+
+static void
+take_tuples(struct back *b, struct block *in)
+{
+	struct chunk *c = in->tuples;
+	for (size_t at = 0; at < c->bytes.len;) {
+		const struct tuple *t = (const struct tuple *)(const void *)(c->bytes.data + at);
+		struct clock *k = &b->clock[b->rs->rule[t->rule].clock];
+		GROW(k->wait, k->nwait, k->cap_wait);
+		k->wait[k->nwait++] = (struct waiting){ t->time, t->seq, b->part[t->part].rank, t->part, t, c };
+		at += t->size;
+	}
+	b->stats.tuples += c->n;
+	in->tuples = NULL;
+}
+
+void
+back_take(struct back *b, struct block *in)
+{
+	struct bpart *p = &b->part[in->part];
+	if (b->ranks_stale)
+		rank_parts(b);
+	for (size_t at = 0; at < in->folds.len;) {
+		struct fold *f = (struct fold *)(void *)(in->folds.data + at);
+		window_fold(b, b->rule[f->rule], f);
+		b->stats.folds++;
+		at += f->size;
+	}
+	if (in->tuples->n)
+		take_tuples(b, in);
+	p->time = in->time;
+	if (in->pos_len) {
+		p->pos = xrealloc(p->pos, in->pos_len);
+		memcpy(p->pos, in->pos, in->pos_len);
+		p->pos_len = in->pos_len;
+	}
+	if (in->records)
+		p->seq = in->seq;
+	if (in->time.greatest > b->greatest)
+		b->greatest = in->time.greatest;
+	for (size_t i = 0; in->first_time != NS_NONE && i < b->rs->nclock; i++) {
+		struct clock *c = &b->clock[i];
+		if (c->sources >> p->source & 1 && (c->first == NS_NONE || in->first_time < c->first))
+			c->first = in->first_time;
+	}
+}
+
+/* ---- order ---- */
+
+static int
+by_turn(const void *x, const void *y)
+{
+	const struct waiting *a = x, *c = y;
+	if (a->time != c->time)
+		return a->time < c->time ? -1 : 1;
+	if (a->rank != c->rank)
+		return a->rank < c->rank ? -1 : 1;
+	if (a->seq != c->seq)
+		return a->seq < c->seq ? -1 : 1;
+	return a->tuple->rule < c->tuple->rule ? -1 : a->tuple->rule > c->tuple->rule;
+}
+
+/* What is sorted already stays; new arrivals are sorted and merged in. */
+static void
+sort_waiting(struct clock *c)
+{
+	size_t fresh = c->nwait - c->sorted;
+	if (fresh == 0)
+		return;
+	struct waiting *w = c->wait + c->sorted;
+	bool sorted = true;
+	for (size_t i = 1; i < fresh && sorted; i++)
+		sorted = by_turn(&w[i - 1], &w[i]) <= 0;
+	if (!sorted)
+		qsort(w, fresh, sizeof *w, by_turn);
+	if (c->sorted && by_turn(w - 1, w) > 0) {
+		struct waiting *all = xmalloc(c->nwait * sizeof *all);
+		size_t i = 0, k = c->sorted, n = 0;
+		while (i < c->sorted && k < c->nwait)
+			all[n++] = by_turn(&c->wait[i], &c->wait[k]) <= 0 ? c->wait[i++] : c->wait[k++];
+		memcpy(all + n, c->wait + i, (c->sorted - i) * sizeof *all);
+		n += c->sorted - i;
+		memcpy(all + n, c->wait + k, (c->nwait - k) * sizeof *all);
+		memcpy(c->wait, all, c->nwait * sizeof *all);
+		free(all);
+	}
+	c->sorted = c->nwait;
+}
+
+static void
+run_heap(struct back *b, struct rule_state *rs, nsec upto)
+{
+	while (rs->nheap && rs->heap[0]->due <= upto) {
+		struct key *k = rs->heap[0];
+		if (rs->rule->shape == SHAPE_RECORD)
+			record_timer(b, rs, k, k->due);
+		else
+			pair_timer(b, rs, k, k->due);
+	}
+}
+
+static void
+run_timers(struct back *b, struct rule_state *rs, nsec upto)
+{
+	if (rs->rule->shape == SHAPE_WINDOW)
+		window_run(b, rs, upto);
+	else
+		run_heap(b, rs, upto);
+}
+
+static void
+apply(struct back *b, const struct tuple *t)
+{
+	struct rule_state *rs = b->rule[t->rule];
+	run_timers(b, rs, t->time); /* a timer due at T runs before the records of T */
+	switch (rs->rule->shape) {
+	case SHAPE_RECORD:
+		record_tuple(b, rs, t);
+		break;
+	case SHAPE_PAIR:
+		pair_tuple(b, rs, t);
+		break;
+	case SHAPE_WINDOW:
+		window_tuple(b, rs, t);
+		break;
+	case SHAPE_PRESENCE:
+	case SHAPES:
+		break;
+	}
+}
+
+static int
+by_key(const void *x, const void *y)
+{
+	const struct tuple *a = ((const struct waiting *)x)->tuple, *c = ((const struct waiting *)y)->tuple;
+	if (a->rule != c->rule)
+		return a->rule < c->rule ? -1 : 1;
+	if (a->hash != c->hash)
+		return a->hash < c->hash ? -1 : 1;
+	return by_turn(x, y);
+}
+
+/* Opens and closes of one key at one instant: each partition's order is kept, a partition whose next record opens goes
+ * first. w is sorted by partition, then seq. */
+static void
+merge_pair(struct back *b, struct waiting *w, size_t n)
+{
+	for (size_t left = n; left > 0; left--) {
+		size_t first = n, chosen = n;
+		for (size_t i = 0; i < n; i++) { /* the next of each partition is its first not yet applied */
+			if (w[i].tuple == NULL)
+				continue;
+			if (first == n)
+				first = i;
+			bool next = true;
+			for (size_t k = i; k-- > 0 && w[k].part == w[i].part;)
+				next &= w[k].tuple == NULL;
+			if (next && w[i].tuple->flags & TUPLE_OPEN) {
+				chosen = i;
+				break;
+			}
+		}
+		if (chosen == n)
+			chosen = first;
+		apply(b, w[chosen].tuple);
+		w[chosen].tuple = NULL;
+	}
+}
+
+/* All tuples of one instant, in order. */
+static void
+apply_instant(struct back *b, struct waiting *w, size_t n)
+{
+	bool mixed = false;
+	for (size_t i = 1; i < n; i++)
+		mixed |= w[i].part != w[0].part;
+	size_t pairs = 0;
+	struct waiting *pair = mixed ? xmalloc(n * sizeof *pair) : NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (mixed && b->rs->rule[w[i].tuple->rule].shape == SHAPE_PAIR)
+			pair[pairs++] = w[i];
+		else
+			apply(b, w[i].tuple);
+	}
+	if (pairs)
+		qsort(pair, pairs, sizeof *pair, by_key);
+	for (size_t i = 0, k; i < pairs; i = k) {
+		const struct tuple *t = pair[i].tuple;
+		for (k = i + 1; k < pairs && pair[k].tuple->rule == t->rule && pair[k].tuple->hash == t->hash; k++)
+			;
+		merge_pair(b, pair + i, k - i);
+	}
+	free(pair);
+}
+
+/* Tuples with time < upto (or <= with inclusive), then timers <= upto. */
+static void
+clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
+{
+	sort_waiting(c);
+	size_t n = 0;
+	for (size_t k; n < c->nwait && (c->wait[n].time < upto || (inclusive && c->wait[n].time == upto)); n = k) {
+		for (k = n + 1; k < c->nwait && c->wait[k].time == c->wait[n].time; k++)
+			;
+		apply_instant(b, c->wait + n, k - n);
+		for (size_t i = n; i < k; i++)
+			if (--c->wait[i].chunk->refs == 0)
+				chunk_free(c->wait[i].chunk);
+	}
+	c->nwait -= n;
+	memmove(c->wait, c->wait + n, c->nwait * sizeof *c->wait);
+	c->sorted = c->nwait;
+	for (size_t i = 0; i < c->nrule; i++) {
+		struct rule_state *rs = b->rule[c->rule[i]];
+		if (rs->rule->shape == SHAPE_WINDOW && b->rs->keyset[rs->rule->keyset].n == 0 && c->first != NS_NONE)
+			window_start(b, rs, c->first);
+		run_timers(b, rs, upto);
+	}
+	c->reached = upto;
+}
+
+void
+back_advance(struct back *b)
+{
+	bool any, others;
+	if (b->ranks_stale)
+		rank_parts(b);
+	for (size_t i = 0; i < b->rs->nclock; i++) {
+		struct clock *c = &b->clock[i];
+		nsec least = least_mark(b, c->sources, &any);
+		if (!any) /* all its partitions have left: it goes with the rest */
+			least = least_mark(b, ~UINT64_C(0), &others);
+		if (least != NS_NONE && least != NEVER && least > c->reached)
+			clock_run(b, c, least, false);
+	}
+}
+
+void
+back_end(struct back *b, nsec until)
+{
+	nsec end = b->greatest;
+	if (b->ranks_stale)
+		rank_parts(b);
+	for (size_t i = 0; i < b->rs->nclock; i++) {
+		struct clock *c = &b->clock[i];
+		nsec last = end;
+		for (size_t k = 0; k < c->nwait; k++) /* an untimed or skewed record may lie past all timed ones */
+			if (c->wait[k].time > last)
+				last = c->wait[k].time;
+		if (last == NS_NONE)
+			continue;
+		if (last > c->reached || c->nwait)
+			clock_run(b, c, last > c->reached ? last : c->reached, true);
+		if (until > 0)
+			clock_run(b, c, (end > c->reached ? end : c->reached) + until, true);
+	}
+}
+
+/* ---- transitions out ---- */
+
+nsec
+back_settled(const struct back *b)
+{
+	nsec least = NEVER;
+	for (size_t i = 0; i < b->rs->nclock; i++)
+		if (b->clock[i].reached < least)
+			least = b->clock[i].reached;
+	return least;
+}
+
+static int
+by_told(const void *x, const void *y)
+{
+	const struct emission *a = x, *c = y;
+	if (a->alert.timestamp != c->alert.timestamp)
+		return a->alert.timestamp < c->alert.timestamp ? -1 : 1;
+	if (a->rule != c->rule)
+		return a->rule < c->rule ? -1 : 1;
+	int k = strcmp(a->order, c->order);
+	return k ? k : a->seq < c->seq ? -1 : a->seq > c->seq;
+}
+
+size_t
+back_out(struct back *b, nsec before, const struct alert *const **out)
+{
+	qsort(b->out, b->nout, sizeof *b->out, by_told);
+	size_t n = 0;
+	while (n < b->nout && b->out[n].alert.timestamp < before)
+		n++;
+	if (n > b->cap_view) {
+		b->view = xrealloc(b->view, n * sizeof *b->view);
+		b->cap_view = n;
+	}
+	for (size_t i = 0; i < n; i++)
+		b->view[i] = &b->out[i].alert;
+	*out = b->view;
+	return n;
+}
+
+void
+back_out_done(struct back *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		alert_free(&b->out[i].alert);
+		free(b->out[i].order);
+	}
+	b->nout -= n;
+	if (b->nout)
+		memmove(b->out, b->out + n, b->nout * sizeof *b->out);
+}
+
+void
+back_stats(const struct back *b, struct back_stats *out)
+{
+	*out = b->stats;
+}
+
+void
+back_rule_stats(const struct back *b, size_t rule, struct rule_stats *out)
+{
+	const struct rule_state *rs = b->rule[rule];
+	*out = (struct rule_stats){ .keys = rs->nkey, .open = rs->open, .refused_keys = rs->refused,
+		.reached = b->clock[rs->rule->clock].reached, .records = rs->records };
+}

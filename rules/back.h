@@ -1,0 +1,56 @@
+/* back.h - right of the exchange: all window and alert state, and the one order of time.
+ *
+ * One thread owns a back. It takes blocks (folds at once, tuples in order), advances each clock to the least mark of its
+ * partitions, runs timers and tuples in the order of DESIGN section 3 and leaves transitions in its output. It takes time
+ * from blocks and back_mark alone: no clock is read here.
+ *
+ * Cost: a fold is one hash probe and a merge; a key is evaluated only at boundaries where its window changed or a `for`
+ * falls due; a tuple is sorted within its batch and applied once.
+ */
+#ifndef WEIR_BACK_H
+#define WEIR_BACK_H
+
+#include "core/alert.h"
+#include "rules/exchange.h"
+
+struct back;
+struct back *back_new(const struct ruleset *rs);
+void back_free(struct back *b);
+
+/* Partitions. name orders them within their source. The number is for blocks and the calls below. */
+uint32_t back_part_add(struct back *b, size_t source, struct str name);
+/* Stops holding its clocks back: ended, behind or blind. Its tuples still apply. */
+void back_part_leave(struct back *b, uint32_t part);
+void back_part_return(struct back *b, uint32_t part);
+/* A mark moved by a step (silence, joining) at the place of the last block. */
+void back_mark(struct back *b, uint32_t part, const struct ptime *time);
+nsec back_reached(const struct back *b, size_t source); /* greatest time reached by a rule of this source; NS_NONE */
+/* The least mark over the partitions that still count: NS_NONE while one has none. */
+nsec back_least(const struct back *b);
+
+/* Merge a block: takes over its tuples' chunk when it has any (block.tuples NULL after). */
+void back_take(struct back *b, struct block *in);
+/* Run everything that is due. */
+void back_advance(struct back *b);
+/* Replay: all input is in. Time goes to the greatest event time, then on by until. */
+void back_end(struct back *b, nsec until);
+
+/* Transitions made so far with timestamp < before, in the order of DESIGN section 3; the views stay until the next call
+ * of back_advance or back_end. Call back_out_done to drop those given. before INT64_MAX: all. */
+size_t back_out(struct back *b, nsec before, const struct alert *const **out);
+void back_out_done(struct back *b, size_t n);
+/* No transition to come is older than this. */
+nsec back_settled(const struct back *b);
+
+struct back_stats {
+	uint64_t folds, tuples, evaluations, keys, refused_keys;
+};
+void back_stats(const struct back *b, struct back_stats *out);
+struct rule_stats {
+	uint64_t keys, open, refused_keys;
+	nsec reached;
+	uint64_t records; /* folded or applied */
+};
+void back_rule_stats(const struct back *b, size_t rule, struct rule_stats *out);
+
+#endif

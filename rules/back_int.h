@@ -1,0 +1,210 @@
+/* back_int.h - the back's own structures: shared by back*.c, keys.c and shape_*.c alone. */
+#ifndef WEIR_BACK_INT_H
+#define WEIR_BACK_INT_H
+
+#include "rules/back.h"
+#include "rules/xsum.h"
+
+#define SHARDS 64
+#define WHEEL_SLOTS 4096 /* power of two */
+#define NEVER INT64_MAX
+
+/* ---- one key of one rule ---- */
+
+struct open_alert {          /* what is kept while an alert is pending or firing */
+	enum state state;
+	enum level level;
+	nsec start;          /* names the alert: with `for` the pending boundary */
+	nsec last;           /* record: newest match */
+	int64_t count;
+	bool partial;
+	uint8_t pending, holding; /* window: bit a level */
+	nsec since[LEVELS];  /* window: when a pending level was first true */
+};
+
+struct carried {             /* of the newest record: slots as in a tuple, and raw lines (newest last) */
+	uint32_t slots, nline, line[3];
+	char bytes[];
+};
+
+/* Panes lie in one array, oldest first: this header, then the rule's cells. */
+struct pane {
+	int32_t rel;         /* pane number less rule_state.base */
+	uint32_t n : 29;     /* records */
+	uint32_t dirty : 1;  /* changed since its row was written */
+	uint32_t stored : 1; /* has a row in the store */
+	uint32_t dead : 1;   /* left every window; kept until its tombstone is written */
+};
+#define PANE_RECORDS_MAX ((1u << 29) - 1)
+
+struct key {
+	uint64_t hash;
+	struct key *next, **link; /* wheel: list of a slot; link NULL: in none */
+	int64_t due;         /* window: boundary number; else ns; NEVER: no timer */
+	uint32_t heap;       /* 1 + place in the heap; 0: not in it */
+	uint32_t klen;
+	uint32_t npane, cap_pane;
+	char *panes;
+	struct open_alert *alert;
+	struct carried *carry;
+	char *prev;          /* record with prev: slots of the previous record, as in a tuple */
+	uint32_t prev_len;
+	bool dirty : 1;      /* in back.dirty: changed since the last generation was noted */
+	bool noted : 1;      /* in the generation being written, its row not yet written */
+	bool stored : 1;     /* has rows in the store */
+	bool dead : 1;       /* dropped; the struct stays while a checkpoint list holds it */
+	bool opened : 1;     /* pair */
+	nsec seen;           /* time of the newest tuple (forget), pair: of the open while opened */
+	nsec opened_at;
+	char text[];         /* canonical JSON values of the key: "merging",12} */
+};
+
+struct rule_state {
+	const struct rule *rule;
+	struct key **table;  /* open addressing, power of two */
+	uint32_t mask, nkey;
+	uint32_t shard[SHARDS]; /* keys a shard: each may hold max_keys / 32 */
+	uint64_t refused, records, open;
+	bool overflow_told;
+	/* window: timers */
+	struct key *wheel[WHEEL_SLOTS]; /* NULL for the other shapes: allocated with the struct only for windows */
+	uint32_t in_wheel;
+	int64_t at;          /* last boundary that was run; NEVER: none yet */
+	int64_t base;        /* pane number that rel counts from; NEVER: none yet */
+	size_t stride;       /* bytes of a pane with its cells */
+	size_t *cell_off;
+	/* record, pair: timers */
+	struct key **heap;
+	uint32_t nheap, cap_heap;
+	/* hold: 0: equal lines of one ms */
+	nsec equal_ms;
+	struct equal_line {
+		uint64_t line[2];
+		uint64_t hash;
+		uint32_t n;
+	} *equal;
+	size_t nequal, cap_equal;
+};
+
+/* ---- the back ---- */
+
+struct bpart {
+	size_t source;
+	char *name;
+	uint32_t rank;       /* place in the order of partitions */
+	bool counts;         /* holds its clocks back */
+	struct ptime time;   /* as of the last block or step taken */
+	char *pos;           /* position as of the last block taken */
+	size_t pos_len;
+	int64_t seq;
+};
+
+struct waiting {             /* a tuple that waits for its turn */
+	nsec time;
+	int64_t seq;
+	uint32_t rank, part;
+	const struct tuple *tuple;
+	struct chunk *chunk;
+};
+
+struct clock {
+	uint64_t sources;
+	nsec reached;        /* NS_NONE: not yet */
+	nsec first;          /* least event time of its sources' records */
+	struct waiting *wait;
+	size_t nwait, cap_wait, sorted; /* the first `sorted` are in order */
+	uint32_t *rule;      /* its rules */
+	size_t nrule;
+};
+
+struct emission {
+	struct alert alert;
+	uint32_t rule;
+	uint64_t seq;        /* the order of an alert's life */
+	char *order;         /* key text: canonical order */
+};
+
+struct back {
+	const struct ruleset *rs;
+	struct rule_state **rule;
+	struct clock *clock;
+	struct bpart *part;
+	size_t npart, cap_part;
+	bool ranks_stale;
+	struct eval *eval;
+	struct regex_scratch *regex;
+	struct record rec;   /* for evaluation over tuples and keys */
+	struct arena arena;
+	struct val *aggs;
+	struct emission *out;
+	size_t nout, cap_out, sorted_out;
+	const struct alert **view;
+	size_t cap_view;
+	uint64_t emitted;
+	nsec greatest;       /* event time over all partitions */
+	struct back_stats stats;
+	struct ckpt *ckpt;   /* NULL: nothing is written (replay) */
+};
+
+/* keys.c */
+struct rule_state *rule_state_new(const struct rule *r);
+void rule_state_free(struct rule_state *rs);
+struct key *key_find(const struct rule_state *rs, struct str text, uint64_t hash);
+struct key *key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash); /* NULL: not admitted */
+void key_drop(struct back *b, struct rule_state *rs, struct key *k);
+void key_release(struct rule_state *rs, struct key *k); /* frees memory of a key that no table or list holds */
+void wheel_set(struct rule_state *rs, struct key *k, int64_t due); /* boundary number or NEVER */
+void heap_set(struct rule_state *rs, struct key *k, nsec due);     /* ns or NEVER */
+void key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out);
+void key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out); /* a=1, b=x */
+/* The key's values into b->rec slots (views into text or b->arena); clear with slots_clear. */
+void key_slots(struct back *b, const struct rule *r, struct str text);
+void carried_slots(struct back *b, const struct rule *r, const char *slots, uint32_t len);
+void slots_clear(struct back *b, const struct rule *r);
+struct carried *carried_of(const struct rule *r, const struct tuple *t, const struct carried *before);
+
+/* Must be called before anything of the key changes (checkpoint.c: a noted key is copied first). */
+void key_touch(struct back *b, struct rule_state *rs, struct key *k);
+
+static inline struct pane *
+pane_at(const struct rule_state *rs, const struct key *k, uint32_t i)
+{
+	return (struct pane *)(void *)(k->panes + i * rs->stride);
+}
+static inline void *
+pane_cell(const struct rule_state *rs, struct pane *p, size_t cell)
+{
+	return (char *)p + rs->cell_off[cell];
+}
+
+/* shape_window.c */
+void window_fold(struct back *b, struct rule_state *rs, struct fold *f);
+void window_start(struct back *b, struct rule_state *rs, nsec first); /* the key of a rule without `by` */
+void window_run(struct back *b, struct rule_state *rs, nsec upto);    /* boundaries <= upto */
+void window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
+void panes_release(struct rule_state *rs, struct key *k);
+struct pane *pane_get(struct rule_state *rs, struct key *k, int64_t pane);
+void window_wake(struct rule_state *rs, struct key *k); /* restore: set its timer anew */
+/* shape_record.c */
+void record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
+void record_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now);
+/* shape_pair.c */
+void pair_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
+void pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now);
+
+/* emit.c */
+struct emit {
+	enum event event;
+	enum state state;
+	enum level level;
+	nsec timestamp, start, ends;
+	struct val value;
+	struct val threshold;
+	int64_t count;
+	const char *cause;
+	bool partial;
+	const uint64_t *line; /* hold: 0: two words and the number among equal lines; else NULL */
+};
+void emit(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e);
+
+#endif

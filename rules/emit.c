@@ -1,0 +1,345 @@
+/* emit.c - a transition out of a key's state: id, texts, the record's fields. */
+#include "rules/back_int.h"
+
+#include "core/json.h"
+#include "core/units.h"
+#include "rules/template.h"
+
+#include <math.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEXT_MAX (64 << 10)  /* a title or message */
+#define FIELDS_MAX (1 << 20) /* context as JSON */
+#define LINE_SHOWN 512
+
+/* alert_<start seconds>_<12 hex>: SHA-256 over the length-prefixed rule, key and start in ms (and line of hold: 0). */
+static void
+id_of(char out[ALERT_ID_MAX], const char *rule, struct str key, nsec start, const uint64_t *line)
+{
+	struct buf b;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	int64_t ms = start / NS_PER_MS - (start % NS_PER_MS < 0), s = ms / 1000 - (ms % 1000 < 0);
+	buf_init(&b, 1 << 20);
+	buf_printf(&b, "%zu:%s%zu:", strlen(rule), rule, key.len);
+	buf_str_add(&b, key);
+	buf_printf(&b, "%lld", (long long)ms);
+	if (line)
+		buf_printf(&b, ":%016llx%016llx:%llu", (unsigned long long)line[0], (unsigned long long)line[1],
+			(unsigned long long)line[2]);
+	SHA256((const unsigned char *)b.data, b.len, digest);
+	buf_free(&b);
+	snprintf(out, ALERT_ID_MAX, "alert_%lld_%02x%02x%02x%02x%02x%02x", (long long)s, digest[0], digest[1], digest[2],
+		digest[3], digest[4], digest[5]);
+}
+
+static char *
+val_json(const struct val *v)
+{
+	struct buf b;
+	buf_init(&b, FIELDS_MAX);
+	switch (v->type) {
+	case V_NULL:
+		return NULL;
+	case V_BOOL:
+		buf_addz(&b, v->b ? "true" : "false");
+		break;
+	case V_NUM:
+		json_num(&b, v->n);
+		break;
+	case V_STR:
+		json_str(&b, utf8_cut(v->s, LINE_SHOWN));
+		break;
+	}
+	return buf_take(&b);
+}
+
+static void
+slice_json(struct buf *b, const struct slice *s, bool secret)
+{
+	if (secret && s->kind > K_NULL) {
+		buf_addz(b, "\"[Filtered]\"");
+		return;
+	}
+	switch ((enum slice_kind)s->kind) {
+	case K_NONE:
+	case K_NULL:
+		buf_addz(b, "null");
+		break;
+	case K_TRUE:
+		buf_addz(b, "true");
+		break;
+	case K_FALSE:
+		buf_addz(b, "false");
+		break;
+	case K_NUM:
+	case K_JSON:
+		buf_add(b, s->ptr, s->len);
+		break;
+	case K_STR:
+		json_str(b, (struct str){ s->ptr, s->len });
+		break;
+	}
+}
+
+/* ---- texts ---- */
+
+static void
+fill(struct buf *b, struct str *to, struct buf *from)
+{
+	size_t at = b->len;
+	buf_str_add(b, buf_str(from));
+	*to = (struct str){ NULL, b->len - at }; /* placed once b stops moving */
+	buf_clear(from);
+}
+
+struct said {                /* the values a template may name, as JSON texts in one buffer */
+	struct buf bytes;
+	struct tpl_values v;
+};
+
+static void
+said_of(struct said *s, struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e, const char *key)
+{
+	const struct rule *r = rs->rule;
+	struct buf t;
+	char text[32];
+	size_t from[TPL_NAMES];
+	buf_init(&s->bytes, FIELDS_MAX);
+	buf_init(&t, FIELDS_MAX);
+	s->v = (struct tpl_values){ .slot = b->rec.slot };
+	const struct val *vals[2] = { &e->value, &e->threshold };
+	for (int i = 0; i < TPL_NAMES; i++) {
+		switch ((enum tpl_name)i) {
+		case TPL_VALUE:
+		case TPL_THRESHOLD: {
+			char *j = val_json(vals[i - TPL_VALUE]);
+			buf_addz(&t, j ? j : "null");
+			free(j);
+			break;
+		}
+		case TPL_COUNT:
+			buf_printf(&t, "%lld", (long long)e->count);
+			break;
+		case TPL_OVER:
+		case TPL_WITHIN:
+		case TPL_HOLD: {
+			nsec d = i == TPL_OVER ? r->def->over : i == TPL_WITHIN ? r->within : r->hold;
+			if (d == NS_NONE)
+				break;
+			dur_text(d, text);
+			buf_printf(&t, "\"%s\"", text);
+			break;
+		}
+		case TPL_RULE:
+			json_str(&t, str_of(r->name));
+			break;
+		case TPL_LEVEL:
+			json_str(&t, str_of(level_name[e->level]));
+			break;
+		case TPL_KEY: {
+			struct buf phrase;
+			buf_init(&phrase, TEXT_MAX);
+			key_phrase(b->rs, r, (struct str){ k->text, k->klen }, &phrase);
+			json_str(&t, buf_str(&phrase));
+			buf_free(&phrase);
+			break;
+		}
+		case TPL_TIME:
+			json_time(&t, e->timestamp);
+			break;
+		case TPL_STARTS_AT:
+			json_time(&t, e->start);
+			break;
+		case TPL_DURATION:
+			json_num(&t, (double)(e->timestamp - e->start) / (double)NS_PER_S);
+			break;
+		case TPL_SAMPLES: {
+			struct buf lines, clean;
+			buf_init(&lines, TEXT_MAX);
+			buf_init(&clean, TEXT_MAX);
+			const char *p = k->carry ? k->carry->bytes + k->carry->slots : NULL;
+			for (uint32_t n = 0; k->carry && n < k->carry->nline; p += k->carry->line[n++]) {
+				buf_clear(&clean);
+				redact_text(b->rs->redact, (struct str){ p, k->carry->line[n] }, &clean);
+				if (n)
+					buf_addc(&lines, '\n');
+				buf_str_add(&lines, buf_str(&clean));
+			}
+			json_str(&t, buf_str(&lines));
+			buf_free(&lines);
+			buf_free(&clean);
+			break;
+		}
+		case TPL_NAMES:
+			break;
+		}
+		from[i] = s->bytes.len;
+		fill(&s->bytes, &s->v.name[i], &t);
+	}
+	(void)key;
+	for (int i = 0; i < TPL_NAMES; i++)
+		s->v.name[i].ptr = s->bytes.data + from[i];
+	buf_free(&t);
+}
+
+static void
+add_key(struct back *b, const struct rule *r, const struct key *k, struct buf *out, const char *before)
+{
+	if (b->rs->keyset[r->keyset].n == 0)
+		return;
+	buf_addz(out, before);
+	key_phrase(b->rs, r, (struct str){ k->text, k->klen }, out);
+}
+
+static void
+default_title(struct back *b, const struct rule *r, const struct key *k, struct buf *out)
+{
+	buf_addz(out, r->name);
+	add_key(b, r, k, out, ": ");
+}
+
+/* "count() = 12 > 10 over 5m, stage=merging": what was measured, against what, for whom. */
+static void
+default_text(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e, const struct said *s, struct buf *out)
+{
+	const struct rule *r = rs->rule;
+	char text[32];
+	if (r->shape == SHAPE_PAIR) {
+		char at[32];
+		dur_text(r->within, text);
+		time_text(k->opened_at, at);
+		buf_printf(out, "opened at %s and %s within %s", at, e->event == EV_RESOLVED ? "closed, not" : "not closed", text);
+		add_key(b, r, k, out, ", ");
+		return;
+	}
+	if (r->left[e->level] >= 0) {
+		expr_text(b->rs->exprs, r->left[e->level], out);
+		buf_addz(out, " = ");
+		buf_str_add(out, s->v.name[TPL_VALUE]);
+	}
+	if (r->right[e->level] >= 0) {
+		if (e->event == EV_RESOLVED || e->event == EV_DROPPED)
+			buf_printf(out, " (alerts when %s ", r->op[e->level]);
+		else
+			buf_printf(out, " %s ", r->op[e->level]);
+		buf_str_add(out, s->v.name[TPL_THRESHOLD]);
+		if (e->event == EV_RESOLVED || e->event == EV_DROPPED)
+			buf_addc(out, ')');
+	}
+	if (r->shape == SHAPE_WINDOW) {
+		dur_text(r->over, text);
+		buf_printf(out, " over %s", text);
+	}
+	add_key(b, r, k, out, ", ");
+	if (r->shape == SHAPE_RECORD && k->carry && k->carry->nline) {
+		struct buf clean;
+		buf_init(&clean, TEXT_MAX);
+		redact_text(b->rs->redact, (struct str){ k->carry->bytes + k->carry->slots, k->carry->line[0] }, &clean);
+		buf_addz(out, ": ");
+		buf_str_add(out, utf8_cut(buf_str(&clean), LINE_SHOWN));
+		buf_free(&clean);
+	}
+}
+
+static void
+texts(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e, struct alert *a)
+{
+	const struct rule *r = rs->rule;
+	struct said s;
+	struct buf out;
+	buf_init(&out, TEXT_MAX);
+	said_of(&s, b, rs, k, e, a->key);
+	if (r->title)
+		template_render(r->title, &s.v, &out);
+	else
+		default_title(b, r, k, &out);
+	a->title = buf_take(&out);
+	if (r->text)
+		template_render(r->text, &s.v, &out);
+	else
+		default_text(b, rs, k, e, &s, &out);
+	a->message = buf_take(&out);
+	buf_free(&s.bytes);
+}
+
+/* ---- the record's fields ---- */
+
+static char *
+standard(struct back *b, const int slots[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (slots[i] < 0)
+			continue;
+		const struct slice *s = &b->rec.slot[slots[i]];
+		if (s->kind == K_STR || s->kind == K_NUM || s->kind == K_JSON)
+			return xstrndup(s->ptr, s->len);
+		if (s->kind == K_TRUE || s->kind == K_FALSE)
+			return xstrdup(s->kind == K_TRUE ? "true" : "false");
+	}
+	return NULL;
+}
+
+static char *
+fields_json(struct back *b, struct rule_state *rs, const struct text_at *names, size_t n, bool object)
+{
+	struct diags quiet;
+	struct buf out;
+	buf_init(&out, FIELDS_MAX);
+	diags_init(&quiet);
+	buf_addc(&out, object ? '{' : '[');
+	for (size_t i = 0; i < n; i++) {
+		int slot = expr_field(b->rs->exprs, names[i], NULL, &quiet);
+		if (i)
+			buf_addc(&out, ',');
+		if (object) {
+			json_str(&out, str_of(b->rs->paths.v[slot].text));
+			buf_addc(&out, ':');
+		}
+		slice_json(&out, &b->rec.slot[slot], redact_field(b->rs->redact, str_of(b->rs->paths.v[slot].text)));
+	}
+	buf_addc(&out, object ? '}' : ']');
+	diags_free(&quiet);
+	(void)rs;
+	return buf_take(&out);
+}
+
+void
+emit(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e)
+{
+	const struct rule *r = rs->rule;
+	struct buf key;
+	GROW(b->out, b->nout, b->cap_out);
+	struct emission *to = &b->out[b->nout++];
+	*to = (struct emission){ .rule = (uint32_t)r->index, .seq = b->emitted++, .order = xstrndup(k->text, k->klen) };
+	struct alert *a = &to->alert;
+	buf_init(&key, FIELDS_MAX);
+	key_json(b->rs, r, (struct str){ k->text, k->klen }, &key);
+	a->key = buf_take(&key);
+	id_of(a->id, r->name, str_of(a->key), e->start, e->line);
+	a->event = e->event;
+	a->state = e->state;
+	a->level = e->level;
+	a->rule = xstrdup(r->name);
+	a->timestamp = e->timestamp;
+	a->starts_at = e->start;
+	a->ends_at = e->ends;
+	a->value = val_json(&e->value);
+	a->count = e->count;
+	a->cause = xstrdup(e->cause);
+	a->runbook = xstrdup(r->def->runbook.s);
+	a->labels = xstrdup(r->labels);
+	a->partial = e->partial;
+	a->shadow = r->def->shadow;
+	key_slots(b, r, (struct str){ k->text, k->klen });
+	if (k->carry)
+		carried_slots(b, r, k->carry->bytes, k->carry->slots);
+	texts(b, rs, k, e, a);
+	a->session_id = standard(b, r->session_id);
+	a->user_id = standard(b, r->user_id);
+	a->stage = standard(b, r->stage);
+	a->metadata = fields_json(b, rs, r->def->context, r->def->ncontext, true);
+	if (r->def->nfingerprint)
+		a->fingerprint = fields_json(b, rs, r->def->fingerprint, r->def->nfingerprint, false);
+}

@@ -1,0 +1,371 @@
+/* keys.c - a rule's keys: the table, the two timers, key text to JSON and to slots.
+ *
+ * Window timers fall on boundaries, so they sit in a hashed wheel (Varghese and Lauck, SOSP 1987, scheme 6): O(1) to set.
+ * Record and pair timers are single instants: an indexed binary heap. A key has one timer at most.
+ */
+#include "rules/back_int.h"
+
+#include "core/json.h"
+
+#include <stdlib.h>
+
+#define TABLE_MIN 16
+
+struct rule_state *
+rule_state_new(const struct rule *r)
+{
+	struct rule_state *rs = xcalloc(1, sizeof *rs);
+	rs->rule = r;
+	rs->mask = TABLE_MIN - 1;
+	rs->table = xcalloc(TABLE_MIN, sizeof(struct key *));
+	rs->at = rs->base = NEVER;
+	rs->equal_ms = NS_NONE;
+	rs->cell_off = xcalloc(r->ncell, sizeof *rs->cell_off);
+	rs->stride = sizeof(struct pane);
+	for (size_t i = 0; i < r->ncell; i++) {
+		rs->cell_off[i] = rs->stride;
+		switch (r->cell[i].kind) {
+		case CELL_COUNT:
+			rs->stride += sizeof(uint64_t);
+			break;
+		case CELL_MIN:
+		case CELL_MAX:
+			rs->stride += sizeof(double);
+			break;
+		case CELL_SUM:
+			rs->stride += sizeof(struct xsum);
+			break;
+		case CELL_SKETCH:
+			rs->stride += sizeof(struct sketch);
+			break;
+		}
+	}
+	return rs;
+}
+
+void
+key_release(struct rule_state *rs, struct key *k)
+{
+	panes_release(rs, k);
+	free(k->panes);
+	free(k->alert);
+	free(k->carry);
+	free(k->prev);
+	free(k);
+}
+
+void
+rule_state_free(struct rule_state *rs)
+{
+	for (uint32_t i = 0; i <= rs->mask; i++)
+		if (rs->table[i])
+			key_release(rs, rs->table[i]);
+	free(rs->table);
+	free(rs->heap);
+	free(rs->equal);
+	free(rs->cell_off);
+	free(rs);
+}
+
+/* ---- the table: linear probing, deletion by moving back ---- */
+
+struct key *
+key_find(const struct rule_state *rs, struct str text, uint64_t hash)
+{
+	for (uint32_t i = (uint32_t)hash & rs->mask; rs->table[i]; i = (i + 1) & rs->mask) {
+		struct key *k = rs->table[i];
+		if (k->hash == hash && k->klen == text.len && memcmp(k->text, text.ptr, text.len) == 0)
+			return k;
+	}
+	return NULL;
+}
+
+static void
+table_put(struct rule_state *rs, struct key *k)
+{
+	uint32_t i = (uint32_t)k->hash & rs->mask;
+	while (rs->table[i])
+		i = (i + 1) & rs->mask;
+	rs->table[i] = k;
+}
+
+static void
+table_grow(struct rule_state *rs)
+{
+	struct key **old = rs->table;
+	uint32_t n = rs->mask + 1;
+	rs->mask = n * 2 - 1;
+	rs->table = xcalloc((size_t)n * 2, sizeof(struct key *));
+	for (uint32_t i = 0; i < n; i++)
+		if (old[i])
+			table_put(rs, old[i]);
+	free(old);
+}
+
+static void
+table_remove(struct rule_state *rs, const struct key *k)
+{
+	uint32_t i = (uint32_t)k->hash & rs->mask;
+	while (rs->table[i] != k)
+		i = (i + 1) & rs->mask;
+	for (uint32_t hole = i;;) {
+		i = (i + 1) & rs->mask;
+		struct key *m = rs->table[i];
+		if (m == NULL) {
+			rs->table[hole] = NULL;
+			return;
+		}
+		uint32_t home = (uint32_t)m->hash & rs->mask;
+		if (((i - home) & rs->mask) >= ((i - hole) & rs->mask)) {
+			rs->table[hole] = m;
+			hole = i;
+		}
+	}
+}
+
+static uint32_t
+shard_of(uint64_t hash)
+{
+	return (uint32_t)(hash >> 58);
+}
+
+struct key *
+key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
+{
+	struct key *k = key_find(rs, text, hash);
+	if (k)
+		return k;
+	int64_t most = rs->rule->def->max_keys;
+	uint32_t shard = shard_of(hash);
+	if (rs->nkey >= most || rs->shard[shard] >= (most + 31) / 32) {
+		rs->refused++;
+		b->stats.refused_keys++;
+		return NULL;
+	}
+	if (rs->nkey * 3 >= rs->mask * 2)
+		table_grow(rs);
+	k = xcalloc(1, sizeof *k + text.len + 1);
+	k->hash = hash;
+	k->klen = (uint32_t)text.len;
+	k->due = NEVER;
+	k->seen = k->opened_at = NS_NONE;
+	memcpy(k->text, text.ptr, text.len);
+	table_put(rs, k);
+	rs->nkey++;
+	rs->shard[shard]++;
+	b->stats.keys++;
+	return k;
+}
+
+void
+key_drop(struct back *b, struct rule_state *rs, struct key *k)
+{
+	key_touch(b, rs, k);
+	wheel_set(rs, k, NEVER);
+	heap_set(rs, k, NEVER);
+	table_remove(rs, k);
+	rs->nkey--;
+	rs->shard[shard_of(k->hash)]--;
+	b->stats.keys--;
+	k->dead = true;
+	if (!k->dirty && !k->noted)
+		key_release(rs, k);
+}
+
+/* ---- timers ---- */
+
+void
+wheel_set(struct rule_state *rs, struct key *k, int64_t due)
+{
+	if (k->link) {
+		if (k->due == due)
+			return;
+		*k->link = k->next;
+		if (k->next)
+			k->next->link = k->link;
+		k->link = NULL;
+		rs->in_wheel--;
+	} else if (rs->rule->shape != SHAPE_WINDOW) {
+		return;
+	}
+	k->due = due;
+	if (due == NEVER)
+		return;
+	struct key **head = &rs->wheel[(uint64_t)due & (WHEEL_SLOTS - 1)];
+	k->next = *head;
+	if (k->next)
+		k->next->link = &k->next;
+	k->link = head;
+	*head = k;
+	rs->in_wheel++;
+}
+
+static void
+heap_put(struct rule_state *rs, uint32_t i, struct key *k)
+{
+	rs->heap[i] = k;
+	k->heap = i + 1;
+}
+
+static void
+sift(struct rule_state *rs, uint32_t i, struct key *k)
+{
+	while (i > 0 && rs->heap[(i - 1) / 2]->due > k->due) {
+		heap_put(rs, i, rs->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	for (;;) {
+		uint32_t child = 2 * i + 1;
+		if (child >= rs->nheap)
+			break;
+		if (child + 1 < rs->nheap && rs->heap[child + 1]->due < rs->heap[child]->due)
+			child++;
+		if (rs->heap[child]->due >= k->due)
+			break;
+		heap_put(rs, i, rs->heap[child]);
+		i = child;
+	}
+	heap_put(rs, i, k);
+}
+
+void
+heap_set(struct rule_state *rs, struct key *k, nsec due)
+{
+	if (rs->rule->shape == SHAPE_WINDOW)
+		return;
+	if (due == NEVER) {
+		k->due = NEVER;
+		if (k->heap == 0)
+			return;
+		uint32_t i = k->heap - 1;
+		struct key *last = rs->heap[--rs->nheap];
+		k->heap = 0;
+		if (last != k)
+			sift(rs, i, last);
+		return;
+	}
+	k->due = due;
+	if (k->heap == 0) {
+		GROW(rs->heap, rs->nheap, rs->cap_heap);
+		sift(rs, rs->nheap++, k);
+	} else {
+		sift(rs, k->heap - 1, k);
+	}
+}
+
+/* ---- key text ---- */
+
+/* The next value of a key text: its JSON, or false at the closing brace. */
+static bool
+next_value(struct str text, size_t *at, struct str *value)
+{
+	size_t i = *at;
+	if (i >= text.len || text.ptr[i] == '}')
+		return false;
+	bool quoted = false;
+	size_t from = i;
+	for (; quoted || (text.ptr[i] != ',' && text.ptr[i] != '}'); i++) {
+		if (quoted && text.ptr[i] == '\\')
+			i++;
+		else if (text.ptr[i] == '"')
+			quoted = !quoted;
+	}
+	*value = (struct str){ text.ptr + from, i - from };
+	*at = text.ptr[i] == ',' ? i + 1 : i;
+	return true;
+}
+
+void
+key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out)
+{
+	const struct keyset *ks = &rs->keyset[r->keyset];
+	struct str v;
+	size_t at = 0;
+	for (size_t i = 0; next_value(text, &at, &v); i++) {
+		buf_addz(out, ks->prefix[i]);
+		buf_str_add(out, v);
+	}
+	buf_addz(out, ks->n ? "}" : "{}");
+}
+
+void
+key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out)
+{
+	const struct keyset *ks = &rs->keyset[r->keyset];
+	struct str v;
+	size_t at = 0;
+	for (size_t i = 0; next_value(text, &at, &v); i++) {
+		buf_printf(out, "%s%s=", i ? ", " : "", rs->paths.v[ks->slot[i]].text);
+		json_plain(out, v);
+	}
+}
+
+void
+key_slots(struct back *b, const struct rule *r, struct str text)
+{
+	const struct keyset *ks = &b->rs->keyset[r->keyset];
+	struct str v;
+	size_t at = 0;
+	for (size_t i = 0; next_value(text, &at, &v); i++) {
+		struct slice *s = &b->rec.slot[ks->slot[i]];
+		if (v.ptr[0] != '"') {
+			*s = (struct slice){ v.ptr, (uint32_t)v.len,
+				(uint8_t)(v.ptr[0] == 't' ? K_TRUE : v.ptr[0] == 'f' ? K_FALSE : K_NUM), 0 };
+			continue;
+		}
+		struct str inner = { v.ptr + 1, v.len - 2 };
+		if (memchr(inner.ptr, '\\', inner.len)) {
+			struct buf d;
+			buf_init(&d, inner.len + 1);
+			json_unescape(&d, inner);
+			inner = arena_str(&b->arena, buf_str(&d));
+			buf_free(&d);
+		}
+		*s = (struct slice){ inner.ptr, (uint32_t)inner.len, K_STR, 0 };
+	}
+}
+
+void
+carried_slots(struct back *b, const struct rule *r, const char *p, uint32_t len)
+{
+	const char *end = p + len;
+	for (size_t i = 0; i < r->carry.n && p < end; i++) {
+		struct slice *s = &b->rec.slot[r->carry.slot[i]];
+		*s = (struct slice){ .kind = (uint8_t)*p };
+		memcpy(&s->len, p + 1, 4);
+		s->ptr = p + 5;
+		p += 5 + (s->kind <= K_TRUE ? 0 : s->len);
+	}
+}
+
+void
+slots_clear(struct back *b, const struct rule *r)
+{
+	const struct keyset *ks = &b->rs->keyset[r->keyset];
+	for (size_t i = 0; i < ks->n; i++)
+		b->rec.slot[ks->slot[i]] = (struct slice){ 0 };
+	for (size_t i = 0; i < r->carry.n; i++)
+		b->rec.slot[r->carry.slot[i]] = (struct slice){ 0 };
+}
+
+#define SAMPLES 3
+
+struct carried *
+carried_of(const struct rule *r, const struct tuple *t, const struct carried *before)
+{
+	uint32_t keep = r->samples && before ? before->nline : 0, skip = keep == SAMPLES, size = 0;
+	const char *old = before ? before->bytes + before->slots : NULL;
+	uint32_t old_at = skip ? before->line[0] : 0;
+	for (uint32_t i = skip; i < keep; i++)
+		size += before->line[i];
+	struct carried *c = xmalloc(sizeof *c + t->slots + size + t->raw);
+	*c = (struct carried){ .slots = t->slots };
+	memcpy(c->bytes, tuple_slots(t), t->slots);
+	if (size)
+		memcpy(c->bytes + t->slots, old + old_at, size);
+	for (uint32_t i = skip; i < keep; i++)
+		c->line[c->nline++] = before->line[i];
+	memcpy(c->bytes + t->slots + size, tuple_raw(t).ptr, t->raw);
+	c->line[c->nline++] = t->raw;
+	return c;
+}

@@ -1,0 +1,66 @@
+/* shape_pair.c - opened and not closed in time: stuck sessions, missing replies. */
+#include "rules/back_int.h"
+
+#include <stdlib.h>
+
+static void
+tell(struct back *b, struct rule_state *rs, struct key *k, enum event event, nsec at, const char *cause)
+{
+	struct open_alert *a = k->alert;
+	bool over = event == EV_RESOLVED;
+	struct emit e = { .event = event, .state = over ? ST_RESOLVED : ST_FIRING, .level = a->level, .timestamp = at,
+		.start = a->start, .ends = over ? at : NS_NONE, .count = 1, .cause = cause };
+	emit(b, rs, k, &e);
+}
+
+static void
+finish(struct back *b, struct rule_state *rs, struct key *k, nsec at, const char *cause)
+{
+	if (k->alert) {
+		tell(b, rs, k, EV_RESOLVED, at, cause);
+		rs->open--;
+	}
+	key_drop(b, rs, k);
+}
+
+void
+pair_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
+{
+	struct str text = { tuple_key(t), t->klen };
+	bool opens = t->flags & TUPLE_OPEN;
+	struct key *k = opens ? key_get(b, rs, text, t->hash) : key_find(rs, text, t->hash);
+	if (k == NULL)
+		return;
+	key_touch(b, rs, k);
+	rs->records++;
+	k->seen = t->time;
+	if (!opens) {
+		finish(b, rs, k, t->time, NULL);
+		return;
+	}
+	if (k->opened)
+		return;
+	k->opened = true;
+	k->opened_at = t->time;
+	k->carry = carried_of(rs->rule, t, NULL);
+	heap_set(rs, k, t->time + rs->rule->within);
+}
+
+void
+pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
+{
+	const struct rule *r = rs->rule;
+	key_touch(b, rs, k);
+	if (k->alert == NULL && k->opened_at + r->within <= now) {
+		k->alert = xcalloc(1, sizeof *k->alert);
+		k->alert->state = ST_FIRING;
+		k->alert->level = r->def->severity;
+		k->alert->start = k->opened_at + r->within;
+		rs->open++;
+		tell(b, rs, k, EV_FIRING, k->alert->start, NULL);
+	}
+	if (k->seen + r->forget <= now)
+		finish(b, rs, k, k->seen + r->forget, "forgotten");
+	else
+		heap_set(rs, k, k->seen + r->forget);
+}

@@ -1,0 +1,187 @@
+/* shape_record.c - one record is enough: matches, `hold`, and `prev`.
+ *
+ * Without prev a tuple is a match, its level found by the front. With prev every record the rule saw is a tuple, and
+ * `when` is tested here, in order, against the previous one of the key.
+ */
+#include "rules/back_int.h"
+
+#include <stdlib.h>
+
+static void
+values(struct back *b, const struct rule *r, enum level level, struct emit *e)
+{
+	if (r->left[level] >= 0)
+		e->value = eval_value(b->eval, r->left[level]);
+	if (r->right[level] >= 0)
+		e->threshold = eval_value(b->eval, r->right[level]);
+}
+
+/* The tuple's record into b->rec, and the previous one beside it. prev_slots has paths.n slots. */
+static void
+record_open(struct back *b, struct rule_state *rs, const struct key *k, const struct tuple *t, struct slice *prev)
+{
+	const struct rule *r = rs->rule;
+	if (k && k->prev) {
+		carried_slots(b, r, k->prev, k->prev_len);
+		for (size_t i = 0; i < r->nprev; i++)
+			prev[r->prev[i]] = b->rec.slot[r->prev[i]];
+		slots_clear(b, r);
+	}
+	carried_slots(b, r, tuple_slots(t), t->slots);
+	b->rec.raw = tuple_raw(t);
+	b->rec.time = t->time;
+	b->rec.seq = t->seq;
+	eval_begin(b->eval, &b->rec, str_of(b->rs->config->nsource ? b->rs->config->source[b->part[t->part].source].name : ""),
+		&b->arena);
+	eval_set_prev(b->eval, k && k->prev ? prev : NULL);
+}
+
+static void
+record_close(struct back *b, const struct rule *r)
+{
+	slots_clear(b, r);
+	b->rec.raw = STR("");
+	eval_set_prev(b->eval, NULL);
+	arena_reset(&b->arena);
+}
+
+static int
+level_of(struct back *b, const struct rule *r, const struct tuple *t)
+{
+	if (r->nprev == 0)
+		return (int)(t->flags / TUPLE_LEVEL & 3);
+	for (int l = LEVELS - 1; l >= 0; l--)
+		if (r->when[l] >= 0 && eval_test(b->eval, r->when[l]) == TRI_TRUE)
+			return l;
+	return -1;
+}
+
+/* hold: 0. The number of this line among equal ones of the same key and ms. */
+static uint64_t
+equal_number(struct rule_state *rs, const struct tuple *t)
+{
+	nsec ms = t->time / NS_PER_MS;
+	if (rs->equal_ms != ms) {
+		rs->equal_ms = ms;
+		rs->nequal = 0;
+	}
+	for (size_t i = 0; i < rs->nequal; i++)
+		if (rs->equal[i].hash == t->hash && memcmp(rs->equal[i].line, t->line, sizeof t->line) == 0)
+			return rs->equal[i].n++;
+	GROW(rs->equal, rs->nequal, rs->cap_equal);
+	struct equal_line *e = &rs->equal[rs->nequal++];
+	*e = (struct equal_line){ .hash = t->hash, .n = 1 };
+	memcpy(e->line, t->line, sizeof t->line);
+	return 0;
+}
+
+static void
+match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *t, enum level level)
+{
+	const struct rule *r = rs->rule;
+	struct emit e = { .event = EV_FIRING, .state = ST_FIRING, .level = level, .timestamp = t->time, .start = t->time,
+		.ends = NS_NONE, .count = 1 };
+	struct carried *c = carried_of(r, t, NULL);
+	free(k->carry);
+	k->carry = c;
+	if (r->hold == 0) {
+		uint64_t line[3] = { t->line[0], t->line[1], equal_number(rs, t) };
+		e.line = line;
+		e.ends = t->time;
+		values(b, r, level, &e);
+		emit(b, rs, k, &e);
+		return;
+	}
+	struct open_alert *a = k->alert;
+	if (a == NULL) {
+		a = k->alert = xcalloc(1, sizeof *a);
+		*a = (struct open_alert){ .state = ST_FIRING, .level = level, .start = t->time, .last = t->time, .count = 1 };
+		rs->open++;
+		values(b, r, level, &e);
+		emit(b, rs, k, &e);
+		return;
+	}
+	a->last = t->time;
+	a->count++;
+	if (a->level != level) { /* the newest match says how bad it is */
+		a->level = level;
+		e.event = EV_LEVEL;
+		e.start = a->start;
+		e.count = a->count;
+		values(b, r, level, &e);
+		emit(b, rs, k, &e);
+	}
+}
+
+static void
+timer(struct rule_state *rs, struct key *k)
+{
+	const struct rule *r = rs->rule;
+	nsec due = NEVER;
+	if (k->alert)
+		due = k->alert->last + r->hold;
+	if (k->prev && k->seen + r->forget < due)
+		due = k->seen + r->forget;
+	heap_set(rs, k, due);
+}
+
+void
+record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
+{
+	const struct rule *r = rs->rule;
+	struct str text = { tuple_key(t), t->klen };
+	struct key *k = key_get(b, rs, text, t->hash);
+	if (k == NULL)
+		return;
+	struct slice *prev = r->nprev ? xcalloc(b->rs->paths.n, sizeof *prev) : NULL;
+	key_touch(b, rs, k);
+	rs->records++;
+	record_open(b, rs, k, t, prev);
+	int level = level_of(b, r, t);
+	if (level >= 0)
+		match(b, rs, k, t, (enum level)level);
+	record_close(b, r);
+	free(prev);
+	if (r->nprev) {
+		k->seen = t->time;
+		if (!(t->flags & TUPLE_LATE)) { /* a late one lost its place: it is no `prev` */
+			free(k->prev);
+			k->prev = xmemdup(tuple_slots(t), t->slots);
+			k->prev_len = t->slots;
+		}
+	}
+	if (k->alert == NULL && k->prev == NULL)
+		key_drop(b, rs, k);
+	else
+		timer(rs, k);
+}
+
+void
+record_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
+{
+	const struct rule *r = rs->rule;
+	struct open_alert *a = k->alert;
+	key_touch(b, rs, k);
+	if (a && a->last + r->hold <= now) {
+		struct emit e = { .event = EV_RESOLVED, .state = ST_RESOLVED, .level = a->level, .timestamp = a->last + r->hold,
+			.start = a->start, .ends = a->last + r->hold, .count = a->count };
+		carried_slots(b, r, k->carry->bytes, k->carry->slots);
+		b->rec.time = a->last;
+		b->rec.raw = (struct str){ k->carry->bytes + k->carry->slots, k->carry->line[0] };
+		eval_begin(b->eval, &b->rec, STR(""), &b->arena);
+		values(b, r, a->level, &e);
+		emit(b, rs, k, &e);
+		record_close(b, r);
+		free(k->alert);
+		k->alert = NULL;
+		rs->open--;
+	}
+	if (k->prev && k->seen + r->forget <= now) {
+		free(k->prev);
+		k->prev = NULL;
+	}
+	if (k->alert == NULL && k->prev == NULL)
+		key_drop(b, rs, k);
+	else
+		timer(rs, k);
+}

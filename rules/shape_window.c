@@ -1,0 +1,571 @@
+/* shape_window.c - sliding windows over panes: when a key is evaluated, and what a level's conditions do.
+ *
+ * A key is evaluated only at boundaries where something can change: a pane enters or leaves one of its windows, a pending
+ * level's `for` falls due, or the boundary after a resolve. Between those its aggregates are what they were, so its state is.
+ */
+#include "rules/back_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- panes ---- */
+
+static void
+cells_release(struct rule_state *rs, struct pane *p)
+{
+	for (size_t i = 0; i < rs->rule->ncell; i++) {
+		if (rs->rule->cell[i].kind == CELL_SUM)
+			xsum_release(pane_cell(rs, p, i));
+		else if (rs->rule->cell[i].kind == CELL_SKETCH)
+			sketch_release(pane_cell(rs, p, i));
+	}
+}
+
+void
+panes_release(struct rule_state *rs, struct key *k)
+{
+	for (uint32_t i = 0; i < k->npane; i++)
+		cells_release(rs, pane_at(rs, k, i));
+	k->npane = 0;
+}
+
+struct pane *
+pane_get(struct rule_state *rs, struct key *k, int64_t pane)
+{
+	if (rs->base == NEVER)
+		rs->base = pane;
+	int64_t wide = pane - rs->base;
+	if (wide > INT32_MAX || wide < INT32_MIN)
+		return NULL; /* 68 years of seconds from the rule's first record: no pane for it */
+	int32_t rel = (int32_t)wide;
+	uint32_t i = k->npane;
+	while (i > 0 && pane_at(rs, k, i - 1)->rel > rel)
+		i--;
+	if (i > 0 && pane_at(rs, k, i - 1)->rel == rel)
+		return pane_at(rs, k, i - 1);
+	if (k->npane == k->cap_pane) { /* grow by half: most keys hold few panes, and memory is counted */
+		k->cap_pane = k->cap_pane ? k->cap_pane + (k->cap_pane + 1) / 2 : 2;
+		k->panes = xrealloc(k->panes, k->cap_pane * rs->stride);
+	}
+	memmove(k->panes + (i + 1) * rs->stride, k->panes + i * rs->stride, (k->npane - i) * rs->stride);
+	k->npane++;
+	struct pane *p = pane_at(rs, k, i);
+	memset(p, 0, rs->stride);
+	p->rel = rel;
+	for (size_t c = 0; c < rs->rule->ncell; c++)
+		if (rs->rule->cell[c].kind == CELL_MIN || rs->rule->cell[c].kind == CELL_MAX)
+			*(double *)pane_cell(rs, p, c) = (double)NAN;
+	return p;
+}
+
+static void
+pane_remove(struct rule_state *rs, struct key *k, uint32_t i)
+{
+	cells_release(rs, pane_at(rs, k, i));
+	k->npane--;
+	memmove(k->panes + i * rs->stride, k->panes + (i + 1) * rs->stride, (k->npane - i) * rs->stride);
+}
+
+static void
+merge_cell(enum cell_kind kind, void *to, union fold_cell *from)
+{
+	double *edge = to;
+	struct xsum *sum = to;
+	switch (kind) {
+	case CELL_COUNT:
+		*(uint64_t *)to += from->count;
+		break;
+	case CELL_MIN:
+		if (!(*edge <= from->edge) && !isnan(from->edge))
+			*edge = from->edge;
+		break;
+	case CELL_MAX:
+		if (!(*edge >= from->edge) && !isnan(from->edge))
+			*edge = from->edge;
+		break;
+	case CELL_SUM:
+		if (from->sum.hi != 0)
+			xsum_part(sum, from->sum.hi);
+		if (from->sum.lo != 0)
+			xsum_part(sum, from->sum.lo);
+		sum->n += from->sum.n;
+		break;
+	case CELL_SKETCH:
+		for (uint32_t i = 0; i < from->sketch.used; i++)
+			sketch_add(to, from->sketch.v[i].code, from->sketch.v[i].n);
+		break;
+	}
+}
+
+void
+window_fold(struct back *b, struct rule_state *rs, struct fold *f)
+{
+	struct key *k = key_get(b, rs, (struct str){ fold_key(f, rs->rule), f->klen }, f->hash);
+	if (k == NULL)
+		return;
+	key_touch(b, rs, k);
+	struct pane *p = pane_get(rs, k, f->pane);
+	if (p == NULL)
+		return;
+	bool fresh = p->n == 0;
+	p->n = (p->n + f->n > PANE_RECORDS_MAX ? PANE_RECORDS_MAX : p->n + f->n) & PANE_RECORDS_MAX;
+	p->dirty = 1;
+	for (size_t i = 0; i < rs->rule->ncell; i++)
+		merge_cell(rs->rule->cell[i].kind, pane_cell(rs, p, i), &fold_cells(f)[i]);
+	rs->records += f->n;
+	int64_t enters = f->pane + 1;
+	if (rs->at != NEVER && enters <= rs->at)
+		enters = rs->at + 1;
+	if (fresh && enters < k->due)
+		wheel_set(rs, k, enters);
+}
+
+void
+window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
+{
+	struct key *k = key_get(b, rs, (struct str){ tuple_key(t), t->klen }, t->hash);
+	if (k == NULL)
+		return;
+	key_touch(b, rs, k);
+	struct carried *c = carried_of(rs->rule, t, k->carry);
+	free(k->carry);
+	k->carry = c;
+}
+
+void
+window_start(struct back *b, struct rule_state *rs, nsec first)
+{
+	struct str text = STR("}");
+	uint64_t hash = str_hash(text, hash_seed);
+	struct key *k = key_get(b, rs, text, hash);
+	if (k == NULL || (k->seen != NS_NONE && k->seen <= first))
+		return;
+	key_touch(b, rs, k);
+	k->seen = first; /* live from then on */
+	int64_t enters = first / rs->rule->every - (first % rs->rule->every < 0) + 1;
+	if (rs->at != NEVER && enters <= rs->at)
+		enters = rs->at + 1;
+	if (enters < k->due)
+		wheel_set(rs, k, enters);
+}
+
+/* ---- aggregates at a boundary ---- */
+
+struct view {                /* one key at one boundary */
+	int64_t at;          /* boundary number: the window ends before at * every */
+	uint64_t n, n_long;  /* records in the rule's own window, in the longest */
+};
+
+/* Panes of the last `panes` before the boundary: [*lo, *hi) */
+static void
+range(const struct rule_state *rs, const struct key *k, int64_t at, int64_t panes, uint32_t *lo, uint32_t *hi)
+{
+	int64_t end = at - rs->base, start = end - panes;
+	uint32_t i = k->npane;
+	while (i > 0 && pane_at(rs, k, i - 1)->rel >= end)
+		i--;
+	*hi = i;
+	while (i > 0 && pane_at(rs, k, i - 1)->rel >= start && !pane_at(rs, k, i - 1)->dead)
+		i--;
+	*lo = i;
+}
+
+static uint64_t
+records(const struct rule_state *rs, const struct key *k, int64_t at, int64_t panes)
+{
+	uint32_t lo, hi;
+	uint64_t n = 0;
+	range(rs, k, at, panes, &lo, &hi);
+	for (uint32_t i = lo; i < hi; i++)
+		n += pane_at(rs, k, i)->n;
+	return n;
+}
+
+static struct val
+number(double v)
+{
+	return (struct val){ .type = V_NUM, .n = v };
+}
+
+static struct val
+sum_value(struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
+{
+	struct xsum s = { 0 };
+	struct val v = { .type = V_NULL };
+	for (uint32_t i = lo; i < hi; i++)
+		xsum_merge(&s, pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell));
+	if (a->fn == AGG_SUM)
+		v = number(xsum_value(&s));
+	else if (s.n)
+		v = number(xsum_mean(&s));
+	xsum_release(&s);
+	return v;
+}
+
+static struct val
+edge_value(struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
+{
+	double best = (double)NAN;
+	for (uint32_t i = lo; i < hi; i++) {
+		double e = *(double *)pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell);
+		if (!isnan(e) && (isnan(best) || (a->fn == AGG_MIN ? e < best : e > best)))
+			best = e;
+	}
+	return isnan(best) ? (struct val){ .type = V_NULL } : number(best);
+}
+
+static struct val
+quantile_value(struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
+{
+	struct sketch s = { 0 };
+	struct val v = { .type = V_NULL };
+	for (uint32_t i = lo; i < hi; i++)
+		sketch_merge(&s, pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell));
+	if (s.len)
+		v = number(sketch_quantile(&s, a->q));
+	sketch_release(&s);
+	return v;
+}
+
+static struct val
+agg_value(struct rule_state *rs, struct key *k, const struct agg_def *a, int64_t at)
+{
+	uint32_t lo, hi;
+	uint64_t n = 0;
+	range(rs, k, at, a->panes, &lo, &hi);
+	switch (a->fn) {
+	case AGG_COUNT:
+	case AGG_RATE:
+		for (uint32_t i = lo; i < hi; i++) {
+			struct pane *p = pane_at(rs, k, i);
+			n += a->cell < 0 ? p->n : *(uint64_t *)pane_cell(rs, p, (size_t)a->cell);
+		}
+		return number(a->fn == AGG_COUNT ? (double)n : (double)n / a->seconds);
+	case AGG_SUM:
+	case AGG_AVG:
+		return sum_value(rs, k, a, lo, hi);
+	case AGG_MIN:
+	case AGG_MAX:
+		return edge_value(rs, k, a, lo, hi);
+	case AGG_QUANTILE:
+		return quantile_value(rs, k, a, lo, hi);
+	case AGG_STDDEV:
+	case AGG_LAST:
+	case AGG_DISTINCT:
+	case AGG_INCREASE:
+	case AGG_CHANGES:
+	case AGG_STREAK:
+	case AGG_BASELINE:
+	case AGG_FNS:
+		break; /* refused at compile */
+	}
+	return (struct val){ .type = V_NULL };
+}
+
+/* ---- conditions and levels ---- */
+
+struct verdicts {
+	enum tri when[LEVELS], stop[LEVELS]; /* stop: resolve_when, or not when */
+};
+
+static enum tri
+negate(enum tri t)
+{
+	return t == TRI_NULL ? t : t == TRI_TRUE ? TRI_FALSE : TRI_TRUE;
+}
+
+static void
+judge(struct back *b, const struct rule *r, struct verdicts *v)
+{
+	for (int l = 0; l < LEVELS; l++) {
+		v->when[l] = r->when[l] < 0 ? TRI_FALSE : eval_test(b->eval, r->when[l]);
+		v->stop[l] = r->resolve_when[l] >= 0 ? eval_test(b->eval, r->resolve_when[l]) :
+			r->has_resolve ? TRI_FALSE : negate(v->when[l]);
+	}
+}
+
+static void
+tell(struct back *b, struct rule_state *rs, struct key *k, const struct view *v, enum event event, const char *cause)
+{
+	const struct rule *r = rs->rule;
+	struct open_alert *a = k->alert;
+	nsec now = v->at * r->every;
+	bool over = event == EV_RESOLVED || event == EV_DROPPED;
+	struct emit e = { .event = event, .state = over ? ST_RESOLVED : a->state, .level = a->level, .timestamp = now,
+		.start = a->start, .ends = over ? now : NS_NONE, .count = (int64_t)v->n, .cause = cause };
+	if (r->left[a->level] >= 0)
+		e.value = eval_value(b->eval, r->left[a->level]);
+	if (r->right[a->level] >= 0)
+		e.threshold = eval_value(b->eval, r->right[a->level]);
+	emit(b, rs, k, &e);
+}
+
+static void
+finish(struct back *b, struct rule_state *rs, struct key *k, const struct view *v, const char *cause)
+{
+	tell(b, rs, k, v, k->alert->state == ST_PENDING ? EV_DROPPED : EV_RESOLVED, cause);
+	if (k->alert->state == ST_FIRING)
+		rs->open--;
+	free(k->alert);
+	k->alert = NULL;
+}
+
+static int
+highest(uint8_t bits)
+{
+	int l = LEVELS - 1;
+	while (l >= 0 && !(bits >> l & 1))
+		l--;
+	return l;
+}
+
+/* Each level's own clock: idle, pending since, holding. */
+static void
+levels_step(const struct rule *r, struct open_alert *a, const struct verdicts *v, nsec now)
+{
+	for (int l = 0; l < LEVELS; l++) {
+		uint8_t bit = (uint8_t)(1 << l);
+		if (r->when[l] < 0)
+			continue;
+		if (a->holding & bit) {
+			if (v->stop[l] == TRI_TRUE)
+				a->holding &= (uint8_t)~bit;
+			continue;
+		}
+		if (v->when[l] == TRI_FALSE)
+			a->pending &= (uint8_t)~bit;
+		if (v->when[l] != TRI_TRUE)
+			continue;
+		if (!(a->pending & bit)) {
+			a->pending |= bit;
+			a->since[l] = now;
+		}
+		if (now - a->since[l] >= r->for_[l]) {
+			a->pending &= (uint8_t)~bit;
+			a->holding |= bit;
+		}
+	}
+}
+
+static void
+fire(struct back *b, struct rule_state *rs, struct key *k, const struct view *v, int level)
+{
+	k->alert->state = ST_FIRING;
+	k->alert->level = (enum level)level;
+	rs->open++;
+	tell(b, rs, k, v, EV_FIRING, NULL);
+}
+
+/* A firing alert at a boundary; true if it resolved. */
+static bool
+firing_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view, const struct verdicts *v)
+{
+	struct open_alert *a = k->alert;
+	int level = highest(a->holding);
+	if (level < (int)a->level) /* the level stopped holding: the next lower one whose `when` is not false takes over */
+		for (int l = (int)a->level - 1; l > level; l--)
+			if (rs->rule->when[l] >= 0 && v->when[l] != TRI_FALSE) {
+				level = l;
+				a->holding |= (uint8_t)(1 << l);
+				a->pending &= (uint8_t) ~(1 << l);
+			}
+	if (level < 0) {
+		finish(b, rs, k, view, NULL);
+		return true;
+	}
+	if (level != (int)a->level) {
+		a->level = (enum level)level;
+		tell(b, rs, k, view, EV_LEVEL, NULL);
+	}
+	return false;
+}
+
+/* What no_data makes of an empty window. false: the boundary is settled. */
+static bool
+empty_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view, struct verdicts *v, bool *resolved)
+{
+	const struct rule *r = rs->rule;
+	if (r->no_data == NO_DATA_KEEP)
+		return false;
+	if (r->no_data == NO_DATA_EVALUATE) {
+		judge(b, r, v);
+		if (k->alert == NULL || k->alert->state == ST_PENDING) {
+			bool null = k->alert != NULL;
+			for (int l = 0; l < LEVELS; l++) /* pending: null of all that wait ends it as `resolve` would */
+				null &= k->alert == NULL || !(k->alert->pending >> l & 1) || v->when[l] == TRI_NULL;
+			if (!null)
+				return true;
+		} else if ((r->has_resolve ? v->stop : v->when)[k->alert->level] != TRI_NULL) {
+			return true;
+		}
+	}
+	if (k->alert) {
+		finish(b, rs, k, view, "no data");
+		*resolved = true;
+	}
+	return false;
+}
+
+static void
+condition_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view, const struct verdicts *v,
+	bool *resolved)
+{
+	const struct rule *r = rs->rule;
+	nsec now = view->at * r->every;
+	bool opened = false;
+	if (k->alert == NULL) {
+		bool any = false;
+		for (int l = 0; l < LEVELS; l++)
+			any |= v->when[l] == TRI_TRUE;
+		if (!any)
+			return;
+		k->alert = xcalloc(1, sizeof *k->alert);
+		k->alert->state = ST_PENDING;
+		k->alert->start = now;
+		opened = true;
+	}
+	levels_step(r, k->alert, v, now);
+	if (k->alert->state == ST_FIRING) {
+		*resolved = firing_step(b, rs, k, view, v);
+		return;
+	}
+	int level = highest(k->alert->holding);
+	if (level >= 0) {
+		fire(b, rs, k, view, level);
+	} else if (k->alert->pending == 0) {
+		finish(b, rs, k, view, NULL);
+	} else {
+		k->alert->level = (enum level)highest(k->alert->pending);
+		if (opened)
+			tell(b, rs, k, view, EV_PENDING, NULL);
+	}
+}
+
+/* ---- when next ---- */
+
+static void
+least(int64_t *to, int64_t v, int64_t after)
+{
+	if (v > after && v < *to)
+		*to = v;
+}
+
+/* The next boundary after `at` at which this key may change. */
+static int64_t
+next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
+{
+	const struct rule *r = rs->rule;
+	int64_t next = NEVER;
+	for (uint32_t i = 0; i < k->npane; i++) {
+		const struct pane *p = pane_at(rs, k, i);
+		int64_t pane = rs->base + p->rel;
+		if (p->dead)
+			continue;
+		if (pane >= at) { /* not yet in any window: the first such is the earliest */
+			least(&next, pane + 1, at);
+			break;
+		}
+		least(&next, pane + r->own_panes + 1, at);
+		for (size_t a = 0; a < r->aggs.n; a++)
+			if (r->agg[a].panes != r->own_panes)
+				least(&next, pane + r->agg[a].panes + 1, at);
+	}
+	for (int l = 0; k->alert && l < LEVELS; l++)
+		if (k->alert->pending >> l & 1)
+			least(&next, (k->alert->since[l] + r->for_[l] + r->every - 1) / r->every, at);
+	return next;
+}
+
+void
+window_wake(struct rule_state *rs, struct key *k)
+{
+	wheel_set(rs, k, next_wake(rs, k, rs->at == NEVER ? INT64_MIN / 2 : rs->at));
+}
+
+static void
+evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
+{
+	const struct rule *r = rs->rule;
+	struct view view = { .at = at };
+	struct verdicts v;
+	bool resolved = false;
+	key_touch(b, rs, k);
+	b->stats.evaluations++;
+	if (rs->base != NEVER) {
+		view.n = records(rs, k, at, r->own_panes);
+		view.n_long = r->panes == r->own_panes ? view.n : records(rs, k, at, r->panes);
+		for (size_t i = 0; i < r->aggs.n; i++)
+			b->aggs[i] = agg_value(rs, k, &r->agg[i], at);
+	} else { /* no record yet at all */
+		rs->base = at;
+		for (size_t i = 0; i < r->aggs.n; i++)
+			b->aggs[i] = agg_value(rs, k, &r->agg[i], at);
+		rs->base = NEVER;
+	}
+	key_slots(b, r, (struct str){ k->text, k->klen });
+	b->rec.time = at * r->every;
+	eval_begin(b->eval, &b->rec, STR(""), &b->arena);
+	eval_set_aggs(b->eval, b->aggs);
+	bool decide = true;
+	if (view.n_long == 0)
+		decide = empty_step(b, rs, k, &view, &v, &resolved);
+	else
+		judge(b, r, &v);
+	if (decide)
+		condition_step(b, rs, k, &view, &v, &resolved);
+	slots_clear(b, r);
+	arena_reset(&b->arena);
+	/* Panes that have left every window. */
+	while (k->npane && rs->base + pane_at(rs, k, 0)->rel + r->panes < at)
+		pane_remove(rs, k, 0);
+	int64_t next = next_wake(rs, k, at);
+	if (resolved)
+		least(&next, at + 1, at);
+	if (next == NEVER && k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n)
+		key_drop(b, rs, k);
+	else
+		wheel_set(rs, k, next);
+}
+
+/* The least boundary any key waits for: after a jump over more boundaries than the wheel has slots. */
+static int64_t
+wheel_least(const struct rule_state *rs)
+{
+	int64_t next = NEVER;
+	for (size_t i = 0; i < WHEEL_SLOTS; i++)
+		for (const struct key *k = rs->wheel[i]; k; k = k->next)
+			if (k->due < next)
+				next = k->due;
+	return next;
+}
+
+void
+window_run(struct back *b, struct rule_state *rs, nsec upto)
+{
+	int64_t target = upto / rs->rule->every - (upto % rs->rule->every < 0);
+	if (rs->at == NEVER) {
+		int64_t first = rs->in_wheel ? wheel_least(rs) : target + 1;
+		rs->at = first <= target ? first - 1 : target;
+	}
+	for (int64_t idle = 0; rs->at < target;) {
+		if (rs->in_wheel == 0) {
+			rs->at = target;
+			break;
+		}
+		if (idle > WHEEL_SLOTS) {
+			int64_t next = wheel_least(rs) - 1;
+			rs->at = next < target ? next : target;
+			idle = 0;
+			continue;
+		}
+		int64_t at = ++rs->at;
+		idle++;
+		for (struct key *k = rs->wheel[(uint64_t)at & (WHEEL_SLOTS - 1)], *next; k; k = next) {
+			next = k->next;
+			if (k->due != at)
+				continue;
+			evaluate(b, rs, k, at);
+			idle = 0;
+		}
+	}
+}
