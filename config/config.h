@@ -12,7 +12,8 @@
 
 struct text_at { /* a scalar and where it stands, for errors inside it */
 	char *s; /* NULL: key absent */
-	struct loc loc;
+	struct loc loc; /* of its first character, past a quote; later lines of a `|` text start at the same column */
+	bool plain;     /* without quotes: in `expect`, 3 is a number and true a boolean only then */
 };
 
 struct source_conf {
@@ -48,6 +49,7 @@ enum no_data { NO_DATA_DEFAULT, NO_DATA_RESOLVE, NO_DATA_KEEP, NO_DATA_EVALUATE 
 
 struct rule_def {
 	struct loc loc;
+	bool broken;             /* has mistakes, told: check its expressions (what is absent has s NULL), never run it */
 	struct text_at name;
 	struct text_at *from;    /* source names or "alerts"; nfrom 0: all */
 	size_t nfrom;
@@ -56,8 +58,8 @@ struct rule_def {
 	size_t nby;
 	/* record, window */
 	struct cond_def when, resolve_when;
-	nsec over, every;        /* NS_NONE: absent; same for all durations here */
-	nsec for_[LEVELS];       /* a single `for` fills all */
+	nsec over, every;        /* NS_NONE: absent; same for all durations here. hold, learn, forget have their defaults */
+	nsec for_[LEVELS];       /* a single `for` fills all; NS_NONE: none for that level */
 	bool for_given;
 	enum no_data no_data;
 	nsec hold;
@@ -119,8 +121,13 @@ struct config {
 
 struct config *config_load(const char *path, const struct kind *const *sources, const struct kind *const *sinks,
 	struct diags *d);
+/* The same of a text, as if it stood in a file at path. */
+struct config *config_load_text(const char *path, struct str text, const struct kind *const *sources,
+	const struct kind *const *sinks, struct diags *d);
 /* Rules alone (weir test, bench): files are rule files; no sources, no sinks. */
 struct config *config_load_rules(const char *const *files, size_t n, struct diags *d);
+/* The rules of one text; name is what messages call it. */
+struct config *config_rules_text(const char *name, struct str text, struct diags *d);
 void config_free(struct config *c);
 
 #endif

@@ -22,7 +22,8 @@ struct strmap {
 enum field_type {
 	F_STR,     /* char * */
 	F_SECRET,  /* char *: a plain scalar or {file: PATH} (read, one trailing newline trimmed) */
-	F_URL,     /* char *: http or https with a host; see F_INSECURE_OK */
+	F_URL,     /* char *: http or https with a host, or {file: PATH} that holds one; plain http off loopback needs
+	            * `insecure_http: true` beside it (a F_BOOL row of the kind) */
 	F_BOOL,    /* bool */
 	F_INT,     /* int64_t within min..max */
 	F_DUR,     /* nsec: 250ms 5s 10m 1h 7d, within min..max (ns) */
@@ -32,7 +33,10 @@ enum field_type {
 	F_STRMAP,  /* struct strmap: a mapping of scalars */
 };
 
-enum { F_REQUIRED = 1 };
+enum {
+	F_REQUIRED = 1,
+	F_PATH = 2 /* F_STR, F_STRLIST: paths or globs, relative to the config's folder; stored joined with it */
+};
 
 struct field {
 	const char *name;
@@ -40,7 +44,7 @@ struct field {
 	size_t off;           /* offsetof in the conf struct */
 	unsigned flags;
 	int64_t min, max;     /* F_INT, F_DUR, F_SIZE; both 0: no bound */
-	const char *def;      /* default as a user would write it, or NULL: zero / NULL */
+	const char *def;      /* default as a user would write it (F_STRLIST: a, b), or NULL: zero / NULL */
 	const char *const *names; /* F_ENUM */
 	const char *help;     /* one sentence */
 };
