@@ -82,8 +82,10 @@ bool expr_equality(const struct exprs *x, int id, size_t nth, int *slot, const s
 size_t expr_prev_slots(const struct exprs *x, int id, int *slots, size_t max);
 /* All slots that id reads, of the record or as prev.FIELD, those behind @level included; same form. */
 size_t expr_slots(const struct exprs *x, int id, int *slots, size_t max);
-/* The expression's text in a canonical spelling (same node, same text), and the program listing for --explain. */
+/* The expression's text in a canonical spelling (same node, same text), and the program listing for --explain: one
+ * line an instruction, operands first, `id` last. */
 void expr_text(const struct exprs *x, int id, struct buf *out);
+void expr_listing(const struct exprs *x, int id, struct buf *out);
 size_t exprs_shared(const struct exprs *x); /* memo slots: distinct predicates used more than once or by rules */
 
 struct eval;
