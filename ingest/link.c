@@ -26,7 +26,7 @@ link_open(struct link *l, int fd, const char *path, int64_t base, struct errinfo
 		return err_set(why, ERR_IO, "cannot stat %s: %s", path, strerror(e));
 	}
 	l->id = st.id;
-	l->size = st.size;
+	l->known = st.size;
 	l->mtime = st.mtime;
 	l->ctime = st.ctime;
 	rotate_parse(path, &r);
@@ -54,7 +54,9 @@ link_stat(struct link *l)
 	struct fstate st;
 	if (l->fd < 0 || ident_fd(l->fd, &st) != 0)
 		return;
-	l->size = st.size;
+	l->known = st.size;
+	if (l->un)
+		l->seen = st.size;
 	l->mtime = st.mtime;
 	l->ctime = st.ctime;
 }
@@ -193,10 +195,10 @@ link_to_end(struct link *l, const struct batch *shape, int64_t *tail, struct err
 	size_t room = frame_limit(shape->format, shape->max_record), n, cut = 0;
 	*tail = -1;
 	link_stat(l);
-	if ((int64_t)room > l->size)
-		room = (size_t)l->size;
+	if ((int64_t)room > l->known)
+		room = (size_t)l->known;
 	char *data = xmalloc(room + 1);
-	int64_t from = l->size - (int64_t)room;
+	int64_t from = l->known - (int64_t)room;
 	ssize_t got = pread(l->fd, data, room, from);
 	if (got == -1) {
 		free(data);
@@ -340,6 +342,8 @@ link_fill(struct link *l, struct batch *b, bool last, struct errinfo *why)
 			*why = (struct errinfo){ 0 };
 		bool full = n == room, torn = l->un && e != ERR_OK;
 		l->at_end = !full;
+		if (!l->un)
+			l->seen = l->off + (int64_t)n;
 		unsigned flags = l->flags;
 		size_t skip = skip_front(l, b, n);
 		if (n && skip == n) { /* progress without a record */

@@ -19,7 +19,8 @@ struct link {
 	struct ident id;
 	int64_t off;   /* next byte to give */
 	int64_t base;  /* seq of byte 0 of the file */
-	int64_t size;  /* as last seen; packed: unknown, 0 */
+	int64_t seen;  /* size of the file up to which the last fill looked */
+	int64_t known; /* the greatest size any look saw since: what a truncation may cost */
 	nsec mtime, ctime;
 	unsigned flags; /* enum place_flag */
 	bool at_end;   /* the last fill reached the end of what there is */
@@ -45,6 +46,6 @@ void link_place(const struct link *l, struct place *p);
 /* The next batch. last: the file ends where it ends, an unfinished line is a record. ERR_AGAIN: no whole record (last:
  * nothing at all). ERR_BAD: cut or written anew under us. ERR_IO; packed also ERR_CORRUPT, ERR_LIMIT. */
 enum err link_fill(struct link *l, struct batch *b, bool last, struct errinfo *why) MUST_CHECK;
-void link_stat(struct link *l); /* size, mtime, ctime anew */
+void link_stat(struct link *l); /* known, mtime, ctime anew; packed: seen too */
 
 #endif
