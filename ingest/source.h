@@ -32,12 +32,19 @@ struct batch {
 	nsec written;       /* mtime of the file when it was read to its end, else NS_NONE */
 	int format;         /* enum format */
 	int64_t max_record;
-	uint64_t skipped;   /* records over max_record dropped on the way */
+	uint64_t skipped;   /* records over max_record dropped on the way; complete once batch_next said false */
 	char skipped_head[64]; /* first bytes of the last one dropped, NUL-terminated */
+	bool time_only;     /* holds the last line before a start at the end: take its time, evaluate nothing */
+	/* private to framing */
+	bool stamped;       /* a spool that keeps read times: each line begins with its own */
+	unsigned drop_in, drop_out; /* envelope streams inside an overlong record at the first and after the last byte */
+	bool last_record;   /* the file ends here: parts without their end are a record */
+	struct frame_join *join; /* records in parts, one a stream; owned */
 };
 
 void batch_init(struct batch *b, const struct source_conf *c);
 void batch_free(struct batch *b);
+void batch_reset(struct batch *b); /* empty again: what every fill does first; views into it die */
 /* The next record of the batch: its text (raw, stamp, seq, offset, file set in *r; slots untouched). Empty lines
  * are skipped; a trailing CR is cut. cri: the tag is cut, its time becomes the stamp, P parts are joined up to
  * their F in the arena. docker: `log` is decoded into the arena, parts joined, `time` becomes the stamp; a line that
@@ -56,6 +63,7 @@ struct part {
 	bool readable;    /* has been opened at least once (before: "could never be read") */
 	bool unread;      /* there is data not yet read, as far as the source knows */
 	struct errinfo why; /* the last failure of fill, code ERR_OK if none */
+	uint64_t lost;      /* bytes known to have been written and never read: a truncation was faster, a file is gone */
 	void *user;       /* the pipeline's */
 };
 
@@ -88,6 +96,8 @@ struct source_kind {
 	/* The next batch of p: ERR_OK with at least one whole record or progress in pos; ERR_AGAIN: read to its end
 	 * (b->at_end, b->written set); ERR_EOF: ended; ERR_IO: see p->why, try again later. */
 	enum err (*fill)(struct part *p, struct batch *b, nsec now) MUST_CHECK;
+	/* The checkpoint that holds pos is durable: what lies before it is needed no more. NULL: of no use to the kind. */
+	void (*kept)(struct part *p, struct str pos);
 	int (*fd)(const struct source *s); /* becomes readable when scan or fill may have something; -1: poll only */
 	void (*close)(struct source *s);   /* frees partitions and priv */
 };
