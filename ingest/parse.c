@@ -384,17 +384,21 @@ walk(struct parser *p)
 	return yajl_parse(p->yajl, (const unsigned char *)p->line, p->len);
 }
 
-/* A line that did not end with the end of its one object: let yajl say what it makes of the rest. */
+/* A line that did not end with the end of its one object: let yajl say what it makes of the rest. It finds nothing wrong
+ * with a string that is still open at the top level, so one more quote asks: does that close a string? The handle is then
+ * of no more use. */
 static enum verdict
 finish(struct parser *p, yajl_status st)
 {
 	if (st == yajl_status_ok)
 		st = yajl_complete_parse(p->yajl);
-	if (st != yajl_status_ok) {
-		yajl_renew(p);
+	unsigned count = p->count;
+	if (st == yajl_status_ok)
+		st = yajl_parse(p->yajl, (const unsigned char *)"\"", 1);
+	yajl_renew(p);
+	if (st != yajl_status_ok || p->count != count || count == 0)
 		return p->bad;
-	}
-	return p->count > 1 ? PARSE_SECOND : p->count == 1 && !p->object ? PARSE_OBJECT : PARSE_JSON;
+	return count > 1 ? PARSE_SECOND : PARSE_OBJECT;
 }
 
 /* Duplicate keys met two spellings of one path: walk once more with a cell for each spelling. */
