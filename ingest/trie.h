@@ -1,0 +1,95 @@
+/* trie.h - the wanted field paths as a tree of keys: what a parser asks at each key of a record.
+ *
+ * In: a set of paths. Out: for a node and a key the child node, or NULL: not wanted. A path of n segments stands in
+ * the tree once for each way to spell it: nested throughout (rank 0), and with neighbouring segments joined by a dot
+ * into one literal key. Ranks order the spellings of one path, the lower wins: bit by bit from the top level down,
+ * nested before joined. Up to TRIE_SPLIT_SEGS segments every split is there, beyond it only all nested and all joined.
+ * Only segments that need no quotes are joined: a["b c"] has one spelling.
+ * Owns its keys. Belongs to one parser, which keeps its marks (`seen`) in the nodes.
+ * Cost: a lookup is one hash of four bytes, and one comparison of the key if it is there.
+ */
+#ifndef WEIR_TRIE_H
+#define WEIR_TRIE_H
+
+#include "core/record.h"
+
+#define TRIE_SPLIT_SEGS 5
+
+struct term {          /* a path that ends at this node */
+	uint32_t slot;
+	uint32_t cell; /* number of this spelling, 0.. trie.ncell */
+	uint8_t rank;
+};
+
+struct entry { /* one bucket of a node's table; node NULL: empty */
+	const char *key;
+	uint32_t len, tag;
+	struct node *node;
+};
+
+struct node {
+	struct entry *table; /* NULL: no children */
+	uint32_t shift;      /* 32 - log2 of the table's size */
+	uint32_t mask;
+	struct term *term;
+	uint32_t nterm, nchild;
+	uint64_t seen; /* the parser's: serial of the pass in which this key was last met */
+	uint64_t live; /* ... in which one of its children was */
+};
+
+struct trie {
+	struct node *root;
+	uint32_t *slot; /* of each cell; the cells of one path stand together, in order of rank */
+	size_t ncell, cap;
+};
+
+void trie_build(struct trie *t, const struct paths *paths);
+void trie_free(struct trie *t);
+
+/* First, middle and last byte and the length: for keys of up to three bytes nothing more is needed. */
+static inline uint32_t
+key_tag(const unsigned char *key, size_t len)
+{
+	if (UNLIKELY(len == 0))
+		return 0;
+	return (uint32_t)key[0] | (uint32_t)key[len - 1] << 8 | (uint32_t)key[len >> 1] << 16 | (uint32_t)len << 24;
+}
+
+static inline bool
+key_same(const void *a, const void *b, size_t len)
+{
+	uint64_t x, y;
+	if (len - 8 <= 8) { /* 8..16: two overlapping words */
+		memcpy(&x, a, 8);
+		memcpy(&y, b, 8);
+		if (x != y)
+			return false;
+		memcpy(&x, (const char *)a + len - 8, 8);
+		memcpy(&y, (const char *)b + len - 8, 8);
+		return x == y;
+	}
+	if (len - 4 < 4) { /* 4..7 */
+		uint32_t u, v;
+		memcpy(&u, a, 4);
+		memcpy(&v, b, 4);
+		if (u != v)
+			return false;
+		memcpy(&u, (const char *)a + len - 4, 4);
+		memcpy(&v, (const char *)b + len - 4, 4);
+		return u == v;
+	}
+	return len < 4 || memcmp(a, b, len) == 0;
+}
+
+static inline struct node *
+trie_find(const struct node *n, const unsigned char *key, size_t len)
+{
+	uint32_t tag = key_tag(key, len);
+	uint32_t at = tag * UINT32_C(0x9e3779b1) >> n->shift;
+	for (const struct entry *e = &n->table[at]; e->node; e = &n->table[at = (at + 1) & n->mask])
+		if (e->tag == tag && e->len == len && key_same(e->key, key, len))
+			return e->node;
+	return NULL;
+}
+
+#endif
