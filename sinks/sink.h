@@ -21,6 +21,8 @@ enum outcome {
 };
 extern const char *const outcome_name[OUTCOMES];
 
+#define WEIR_AGENT "weir/1.0" /* User-Agent, and the client in Sentry envelopes */
+
 struct sink_env {        /* what a format may know besides its conf and the transitions */
 	const char *sink; /* the sink's name in the configuration */
 	const char *host; /* this machine's name */
@@ -46,6 +48,8 @@ void request_gzip(struct request *q);
 struct reply {
 	int status;           /* HTTP; 0: none came */
 	int curl;             /* CURLcode */
+	const char *trouble;  /* status 0: what the transport says; static text, no URL */
+	bool local;           /* weir itself refused the address: link-local */
 	bool sent;            /* the whole request went out */
 	struct str body;      /* at most 64 KiB of it */
 	nsec retry_after;     /* from the header; NS_NONE: absent or unreadable */
@@ -54,7 +58,7 @@ struct reply {
 
 struct verdict {
 	enum outcome outcome;
-	nsec wait;            /* THROTTLED: hold that long; DEAD: probe after; 0: the delivery's own backoff */
+	nsec wait;            /* THROTTLED: hold that long; OK: accepted, but hold before the next; 0: the delivery's own pace */
 	bool again_minimal;   /* REJECTED once for size or shape: try the minimal form once */
 	char why[256];        /* for status and log: no secret, no URL */
 };
@@ -67,6 +71,8 @@ struct sink_kind {
 	size_t batch;             /* transitions a request may carry: 1, or more (Loki) */
 	int64_t per_minute;       /* the destination's own rate, 0: unlimited; with a burst */
 	int64_t burst;
+	bool fresh;               /* a connection of its own each time: the destination has no idempotency key, and a
+	                             request resent on a connection found dead would be told twice */
 	enum err (*format)(const void *conf, const struct sink_env *env, const struct alert *const *a, size_t n,
 		struct request *out) MUST_CHECK;
 	void (*judge)(const void *conf, const struct reply *r, struct verdict *out);
