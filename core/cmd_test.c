@@ -114,7 +114,13 @@ helps(void)
 {
 	ok(run_line("--version") == 0 && !c && told("weir " WEIR_VERSION "\n"), "--version");
 	ok(run_line("version") == 0 && told(WEIR_VERSION), "version");
-	ok(run_line("--help") == 0 && told("replay") && !told("alerts"), "--help lists this version's commands");
+	ok(run_line("--help") == 0 && told("\n  replay "), "--help lists the commands");
+	for (const struct cmd *p = cmds; p->name; p++) {
+		char line[64];
+		snprintf(line, sizeof line, "\n  %s ", p->name);
+		if (p->later)
+			ok(!told(line), "--help leaves out %s", p->name);
+	}
 	for (const struct cmd *p = cmds; p->name; p++) {
 		if (p->later)
 			continue;
