@@ -54,8 +54,10 @@ def pretty(text):
             return [indent + lead + (one if len(one) <= 150 else one[:149] + "…")]
         is_map = isinstance(v, dict)
         out = [indent + lead + ("{" if is_map else "[")]
-        for k, x in (v.items() if is_map else ((None, x) for x in v)):
+        for i, (k, x) in enumerate(v.items() if is_map else enumerate(v)):
             out += walk(x, indent + "  ", json.dumps(k) + ": " if is_map else "")
+            if i < len(v) - 1:
+                out[-1] += ","
         return out + [indent + ("}" if is_map else "]")]
 
     return walk(value, "", "")
@@ -68,8 +70,10 @@ def answer_slack(path, body):
 
 
 def answer_pagerduty(_path, body):
-    key = json.loads(body).get("dedup_key", "")
-    return 202, "application/json", json.dumps({"status": "success", "message": "Event processed", "dedup_key": key})
+    event = json.loads(body)
+    count("PagerDuty-" + event["event_action"])
+    return 202, "application/json", json.dumps({"status": "success", "message": "Event processed",
+                                                "dedup_key": event.get("dedup_key", "")})
 
 
 def answer_sentry(_path, body):
@@ -106,8 +110,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             lines[LINES_MAX - 1:] = ["… %d more lines" % (len(lines) - LINES_MAX + 1)]
         say("%s gets POST %s, answers %d" % (name, self.path, status), lines, colour)
         count(name)
-        if '"event_action":"resolve"' in body:
-            count("PagerDuty-resolve")
         data = text.encode()
         self.send_response(status)
         if kind:

@@ -48,8 +48,8 @@ export DEMO_DIR=$dir DEMO_URL=http://127.0.0.1:$port
 export DEMO_SENTRY_DSN=http://0123456789abcdef0123456789abcdef@127.0.0.1:$port/1
 
 cat <<END
-demo: a pipeline writes $dir/logs/media.log and rotates it every 8 seconds. In the next $RUN seconds merges of one
-demo: tenant fail, a stage is slow, a session hangs and a worker runs out of memory; then all recovers.
+demo: a pipeline writes $dir/logs/media.log and rotates it every 8 seconds. In the next $RUN seconds most operations of
+demo: one tenant fail, a stage is slow, a session hangs and a worker runs out of memory; then all recovers.
 demo: weir runs with testdata/demo/demo.yaml; its sinks point to a catcher on 127.0.0.1:$port, which prints what
 demo: Slack, PagerDuty, Sentry and Loki would get.
 END

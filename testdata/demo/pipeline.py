@@ -2,7 +2,7 @@
 """pipeline.py - a media pipeline that writes its log in real time, for the demo.
 
 In: the log's path, seconds to run. Out: JSON lines in that file, rotated every 8 seconds (.1 and .2 are kept).
-What goes wrong is placed: from second 4 to 13 most of northwind's merges fail, from 8 to 17 compression is slow, from
+What goes wrong is placed: from second 4 to 13 most of northwind's operations fail, from 8 to 17 compression is slow, from
 second 6 to 28 one session hangs in storage_upload, at second 15 a worker runs out of memory. The rest is in order.
 """
 import datetime
