@@ -2,8 +2,8 @@
  * In: mode (lines, yajl), FILE.  Out: one line: mode= bytes= records= seconds= mb_s= records_s=
  *
  * yajl runs as ingest/parse.c runs it: one handle for all lines, one call a line, the same flags. All callbacks are set
- * and do nothing; parse.c takes those out of the table that nobody wants just then, so it may come out below this floor.
- * A line that is no JSON ends the measurement with an error: it would measure something else.
+ * and do nothing; parse.c takes those out of the table that nobody wants just then, so it may come out below this
+ * floor. A line that is no JSON ends the measurement with an error: it would measure something else.
  */
 #include "core/base.h"
 #include "ingest/source.h"

@@ -1,11 +1,11 @@
 /* gen.c - log lines of a media pipeline for measurements: the same bytes for the same options, about 1 GB in seconds.
  * In: options.  Out: JSON lines on stdout.
  *
- * Each session is a small state machine over the stages of the pipeline; a line is one step of one session. The first
- * --sessions lines start every session once, so that exactly so many keys are live from there on. Event time advances by
- * 1/--rate seconds a line; 3 % of the lines are up to 400 ms older than that. 5 % of the lines hold escapes, 2 % are
- * errors, 1 in 500 is a worker's heartbeat. Fields that rules ask for stand at the front, in the middle and at the
- * very end of the line, between many that no rule asks for.
+ * Each session is a small state machine over the stages of the pipeline; a line is one step of one session. The
+ * first --sessions lines start every session once, so that exactly so many keys are live from there on. Event time
+ * advances by 1/--rate seconds a line; 3 % of the lines are up to 400 ms older than that. 5 % of the lines hold
+ * escapes, 2 % of all steps but starts fail, 1 line in 500 is a worker's heartbeat. Fields that rules ask for stand at
+ * the front, in the middle and at the very end of the line, between many that no rule asks for.
  */
 #include "core/base.h"
 #include "core/num.h"
@@ -47,7 +47,8 @@ static const char *const sizes[] = { "1920x1080", "1280x720", "3840x2160", "1080
 static const char *const escaped[] = {
 	"ffmpeg said: \\\"moov atom not found\\\"\\nConversion failed!",
 	"cannot open \\\"C:\\\\media\\\\in\\\\clip 7.mov\\\": no such file",
-	"Traceback (most recent call last):\\n\\tFile \\\"merge.py\\\", line 245, in merge_videos\\n\\tRuntimeError: exit code 187",
+	"Traceback (most recent call last):\\n\\tFile \\\"merge.py\\\", line 245, in merge_videos\\n"
+	"\\tRuntimeError: exit code 187",
 	"title \\u00abÉt\\u00e9 \\ud83c\\udfac\\u00bb kept as it was",
 };
 
@@ -267,8 +268,8 @@ heartbeat(nsec t, unsigned worker)
 {
 	text("{\"timestamp\":\"");
 	stamp(t);
-	text("\",\"level\":\"INFO\",\"logger\":\"services.worker\",\"message\":\"heartbeat\",\"module\":\"worker\",\"function\":\"beat\","
-	     "\"line\":41,\"process_id\":");
+	text("\",\"level\":\"INFO\",\"logger\":\"services.worker\",\"message\":\"heartbeat\",\"module\":\"worker\","
+	     "\"function\":\"beat\",\"line\":41,\"process_id\":");
 	number(4000 + worker, 1);
 	text(",\"thread_id\":139872340000,\"extra\":{\"queue_depth\":");
 	number(below(40), 1);
@@ -316,8 +317,8 @@ usage(const char *what, const char *value)
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = { { "bytes", 1, NULL, 'b' }, { "seed", 1, NULL, 's' }, { "sessions", 1, NULL, 'n' },
-		{ "rate", 1, NULL, 'r' }, { "start", 1, NULL, 't' }, { NULL, 0, NULL, 0 } };
+	static const struct option longs[] = { { "bytes", 1, NULL, 'b' }, { "seed", 1, NULL, 's' },
+		{ "sessions", 1, NULL, 'n' }, { "rate", 1, NULL, 'r' }, { "start", 1, NULL, 't' }, { NULL, 0, NULL, 0 } };
 	int64_t bytes = 1000000000, seed = 1, sessions = 100000, rate = 2000;
 	nsec start = INT64_C(1767225600) * NS_PER_S;
 	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {

@@ -1,6 +1,7 @@
 /* timed.c - run a command; tell its time and memory in one line that scripts can read.
- * In: FILE for the line, then the command.  Out: seconds (wall), cpu (user and system), rss_kb (greatest resident size).
- * Small on purpose: a child starts with its parent's greatest size, so the parent must be smaller than what it measures.
+ * In: FILE for the line, then the command.  Out: seconds (wall), cpu (user and system), rss_kb (greatest resident
+ * size). Small on purpose: a child starts with its parent's greatest size, so the parent must be smaller than what
+ * it measures.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -45,9 +46,9 @@ main(int argc, char **argv)
 		return 3;
 	}
 	double end = now();
+	double cpu = tv(u.ru_utime) + tv(u.ru_stime);
 	FILE *f = fopen(argv[1], "w");
-	if (!f || fprintf(f, "seconds=%.3f cpu=%.3f rss_kb=%ld\n", end - start, tv(u.ru_utime) + tv(u.ru_stime), u.ru_maxrss) < 0 ||
-		fclose(f) != 0) {
+	if (!f || fprintf(f, "seconds=%.3f cpu=%.3f rss_kb=%ld\n", end - start, cpu, u.ru_maxrss) < 0 || fclose(f) != 0) {
 		fprintf(stderr, "timed: cannot write %s: %s\n", argv[1], strerror(errno));
 		return 3;
 	}

@@ -62,6 +62,7 @@ static const struct line shape_keys[] = {
 	{ "no_data", "window: resolve (default with `by`), keep, evaluate (default without)" },
 	{ "open, close, within", "pair: fires `within` after a record that opens, unless one closes" },
 	{ "absent, expect", "silence so long; keys to expect though never seen" },
+	{ "max_values", "first: values a key at most (default 10000)" },
 	{ "first, learn", "field whose new values fire; values in the first `learn` (1h) are learnt silently" },
 	{ "forget", "a key not seen for so long is dropped (7d)" },
 	{ 0 },
