@@ -33,8 +33,6 @@ static const struct line rule_shapes[] = {
 	{ "record", "when                 each record for which it is true; prev.FIELD is the previous record of the key" },
 	{ "window", "over, when           aggregates over a sliding window of event time" },
 	{ "pair", "open, close, within  opened and not closed in time" },
-	{ "presence", "absent               a key fell silent" },
-	{ "", "first                a field shows a value never seen before" },
 	{ 0 },
 };
 static const struct line rule_keys[] = {
@@ -55,16 +53,13 @@ static const struct line rule_keys[] = {
 };
 static const struct line shape_keys[] = {
 	{ "when", "condition, or one for each level: {warning: .., critical: ..}" },
-	{ "hold", "record, first: resolves so long after the last match (5m); 0: each match is its own alert" },
+	{ "hold", "record: resolves so long after the last match (5m); 0: each match is its own alert" },
 	{ "over, every", "window: length, and step of evaluation (default over/60, at least 1s)" },
 	{ "for", "window: must stay true so long; also one for each level" },
 	{ "resolve_when", "window: resolves when this is true (default: when `when` is false)" },
 	{ "no_data", "window: resolve (default with `by`), keep, evaluate (default without)" },
 	{ "open, close, within", "pair: fires `within` after a record that opens, unless one closes" },
-	{ "absent, expect", "silence so long; keys to expect though never seen" },
-	{ "max_values", "first: values a key at most (default 10000)" },
-	{ "first, learn", "field whose new values fire; values in the first `learn` (1h) are learnt silently" },
-	{ "forget", "a key not seen for so long is dropped (7d)" },
+	{ "forget", "pair: a key not seen for so long is dropped (7d); record: so is what prev. knows of it" },
 	{ 0 },
 };
 static const struct line expressions[] = {
@@ -84,7 +79,7 @@ static const struct line expressions[] = {
 };
 static const struct line aggregates[] = {
 	{ "count()  count(P)  rate(P)", "records; those for which P is true; the same a second" },
-	{ "sum avg min max stddev (F)", "of the numbers F, exact" },
+	{ "sum avg min max (F)", "of the numbers F, exact" },
 	{ "p50 p90 p95 p99 p99.9 (F)", "quantiles, within 1 %" },
 	{ 0 },
 };

@@ -9,6 +9,7 @@ import gzip
 import http.server
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -87,6 +88,7 @@ def answer_loki(_path, _body):
 SERVICES = [("/services/", "Slack", answer_slack, "35"), ("/api/chat.", "Slack", answer_slack, "35"),
             ("/v2/enqueue", "PagerDuty", answer_pagerduty, "32"), ("/api/", "Sentry", answer_sentry, "34"),
             ("/loki/api/v1/push", "Loki", answer_loki, "33")]
+TOLD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +(\S+) +([^ {:]+)")  # 2026-11-25 12:00:00 RESOLVED rule {..}: title
 HEADERS = ["Content-Type", "Content-Encoding", "Authorization", "X-Sentry-Auth", "X-Scope-OrgID", "User-Agent"]
 
 
@@ -125,13 +127,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def console():
     with open(os.path.join(folder, "console"), encoding="utf-8") as f:
         for line in f:
-            try:
-                a = json.loads(line)
-                text = "%-8s %-8s %s  %s" % (a["event"], a["level"], a["rule"], a["title"])
-                count("%s %s" % (a["event"], a["rule"]))
-            except (ValueError, KeyError, TypeError):
-                text = line.rstrip("\n")
-            say("weir: " + text, [], "1")
+            say("console: " + line.rstrip("\n"), [], "1")
+            found = TOLD.match(re.sub(r"\x1b\[[0-9;]*m", "", line))
+            if found:
+                count("%s %s" % found.groups())
 
 
 def main():

@@ -45,6 +45,8 @@ done
 [ -s "$dir/port" ] || fail "the catcher did not listen within 10 seconds"
 port=$(cat "$dir/port")
 export DEMO_DIR=$dir DEMO_URL=http://127.0.0.1:$port
+export DEMO_COLOR=never
+[ ! -t 1 ] || DEMO_COLOR=always
 export DEMO_SENTRY_DSN=http://0123456789abcdef0123456789abcdef@127.0.0.1:$port/1
 
 cat <<END
@@ -68,7 +70,7 @@ done
 all=(error-rate slow-stage stuck-session out-of-memory)
 told() {
 	local r
-	for r in "${all[@]}"; do [ "$(seen "resolved $r")" -ge 1 ] || return 1; done
+	for r in "${all[@]}"; do [ "$(seen "RESOLVED $r")" -ge 1 ] || return 1; done
 	[ "$(seen PagerDuty-resolve)" -ge 1 ] && [ "$(seen Sentry)" -ge 3 ]
 }
 for _ in $(seq $((MORE * 4))); do
