@@ -81,6 +81,7 @@ done
 told || fail "not all of it was told within $((RUN + MORE)) seconds; seen so far: $(tr '\n' ',' <"$dir/seen")"
 
 kill "$weir"
+pids=("$catcher" "$pipeline")
 wait "$weir" || fail "weir did not stop cleanly"
 cat <<END
 
