@@ -71,7 +71,8 @@ all=(error-rate slow-stage stuck-session out-of-memory)
 told() {
 	local r
 	for r in "${all[@]}"; do [ "$(seen "RESOLVED $r")" -ge 1 ] || return 1; done
-	[ "$(seen PagerDuty-resolve)" -ge 1 ] && [ "$(seen Sentry)" -ge 3 ]
+	[ "$(seen PagerDuty-trigger)" -ge 1 ] && [ "$(seen PagerDuty-resolve)" -ge 1 ] && [ "$(seen Sentry)" -ge 3 ] &&
+		[ "$(seen Slack)" -ge 8 ] && [ "$(seen Loki)" -ge 1 ]
 }
 for _ in $(seq $((MORE * 4))); do
 	told && break
@@ -85,7 +86,7 @@ pids=("$catcher" "$pipeline")
 wait "$weir" || fail "weir did not stop cleanly"
 cat <<END
 
-demo: done. Four alerts fired and resolved over $(ls "$dir/logs" | wc -l) files of one rotated log, each told once:
+demo: done. Four alerts fired and resolved over $(ls "$dir/logs" | wc -l) files of one rotated log:
 demo:   Slack $(seen Slack) messages, PagerDuty $(seen PagerDuty) (a trigger and its resolve), Sentry $(seen Sentry), Loki $(seen Loki) pushes.
 demo: What to try next:
 demo:   read testdata/demo/rules.yaml, change a threshold, and run make demo again
