@@ -5,7 +5,7 @@ set -euo pipefail
 BIN=$(realpath "${BIN:-$(dirname "$0")/../../build/release}")
 cd "$(dirname "$0")"
 
-RUN=38  # seconds of pipeline
+RUN=34  # seconds of pipeline
 MORE=15 # seconds at most for the last messages
 dir=$(mktemp -d "${TMPDIR:-/tmp}/weir-demo.XXXXXX")
 pids=()

@@ -72,7 +72,7 @@ def main():
                                     error_code="OUT_OF_MEMORY", memory_usage_mb=4095.5, session_id="video_session_003",
                                     user_id="user_403", tenant="acme", worker="worker-3")),
               (28, lambda: log.line("INFO", "storage_upload", "storage_upload completed successfully", event="complete",
-                                    duration_seconds=22.0, **hung))]
+                                    duration_seconds=1.3, attempt=2, **hung))]
     rotate_at, turn = 8, 0
     while (t := time.monotonic() - begun) < run_for:
         if placed and t >= placed[0][0]:
