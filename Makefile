@@ -1,12 +1,17 @@
 # make            build weir            make test      build and run every test
 # make demo       see the main job      make bench     figures, in one run
 # make deps       Debian packages       make install   to $(PREFIX)/bin
-# make help       this list and the variables
+# make clean      remove build/       make help       this list and the variables
+#
+# SANITIZE=address,undefined  another flavour, in its own folder     T=folder/name  one test for `make unit`
+# PREFIX=/usr/local DESTDIR=  where install puts weir                BENCH_BYTES=512MB BENCH_ROUNDS=3  for bench
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
 
 comma := ,
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PREFIX ?= /usr/local
 SANITIZE ?=
 FLAVOUR := $(if $(SANITIZE),$(subst $(comma),-,$(SANITIZE)),release)
@@ -27,7 +32,8 @@ SRC := $(filter-out %_test.c %_fuzz.c core/main.c,$(wildcard core/*.c config/*.c
 OBJ := $(SRC:%.c=$B/%.o)
 TESTS := $(patsubst %.c,$B/%,$(wildcard core/*_test.c config/*_test.c ingest/*_test.c rules/*_test.c sinks/*_test.c))
 
-.PHONY: all test unit clean help deps
+.PHONY: all test tests unit demo bench deps install clean help
+BENCH := $(patsubst %,$B/bench/%,gen timed bare_yajl)
 all: $B/weir
 
 $B/%.o: %.c Makefile
@@ -44,14 +50,38 @@ $B/weir: $B/core/main.o $B/libweir.a
 $B/%_test: $B/%_test.o $B/libweir.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+$B/bench/%: $B/bench/%.o $B/libweir.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+# every test: unit tests beside the code, then the scripts under testdata
+tests: $(TESTS)
+test: all tests
+	@BIN=$B testdata/run_tests.sh
+
 # one test: make unit T=rules/expr
 unit: $B/$(T)_test
 	$<
 
+demo: all
+	@BIN=$B testdata/demo/demo.sh
+
+bench: all $(BENCH)
+	@BIN=$B bench/run.sh
+
+deps:
+	@testdata/deps.sh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $B/weir $(DESTDIR)$(PREFIX)/bin/weir
+
 help:
-	@sed -n '/^# make/s/^# //p' Makefile
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 clean:
 	rm -rf build
 
--include $(OBJ:.o=.d) $(TESTS:=.d)
+# make would delete these as intermediate files and build them again
+.SECONDARY: $(TESTS:=.o) $(BENCH:=.o)
+
+-include $(OBJ:.o=.d) $(TESTS:=.d) $(BENCH:=.d) $B/core/main.d
