@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
 """Cases worked out by hand: logs and rules in, the transitions that the design text asks for out."""
+import sys
+
+sys.dont_write_bytecode = True
+
 import gzip
 import json
 import os
@@ -7,6 +11,7 @@ import tempfile
 import unittest
 
 import expr
+import gen
 import jsonline
 import stamp
 import weir_oracle
@@ -403,6 +408,29 @@ class Time(Case):
         self.run_case({"a.log": [line(0, k=1), line(5, k=2)]}, rules)
         self.expect([("z", "firing", 0), ("a", "firing", 0), ("z", "resolved", 5), ("a", "firing", 5)],
                     ("rule", "event", "timestamp"))
+
+
+class Generator(unittest.TestCase):
+    def test_same_seed_same_bytes(self):
+        def tree(seed, features):
+            with tempfile.TemporaryDirectory() as d:
+                gen.generate(seed, d, features)
+                told = weir_oracle.evaluate(os.path.join(d, "weir.yaml"))
+                out = {}
+                for folder, _, names in os.walk(d):
+                    for n in names:
+                        with open(os.path.join(folder, n), "rb") as f:
+                            out[os.path.relpath(os.path.join(folder, n), d)] = f.read()
+                return out, [weir_oracle.transition_json(t) for t in told]
+        seen = 0
+        for seed in range(3):
+            for features in ([], gen.FEATURES):
+                a = tree(seed, features)
+                self.assertEqual(a, tree(seed, features))
+                seen += len(a[1])
+                for t in a[1]:
+                    self.assertEqual(list(json.loads(t)), weir_oracle.KEYS)
+        self.assertGreater(seen, 0)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,15 @@ Written from the design text alone, to be held against `weir replay --json`. It 
 engine: all logs are read first, each rule and key is then walked on its own from its first record to the end of time,
 and what was told is sorted at the end.
 """
+import sys
+
+sys.dont_write_bytecode = True
+
 import argparse
 import glob
 import json
 import os
 import re
-import sys
 
 import yaml
 
