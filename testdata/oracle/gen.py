@@ -117,6 +117,10 @@ class Stream:
             f.append(("ok", r.choice(["true", "false", "true", "null", '"true"'])))
         if r.random() < .3:
             f.append(("message", text_json(r, r.choice(["request took 12ms", "timeout: gave up", "", "retry 3 of 5", "ünïcödé \u20ac"]))))
+        if r.random() < .5:
+            f.append(("code", json.dumps(r.choice(["0", "7", "12.5", "-3", "1e2", "", "x1", "007", " 5", "0x10"]))))
+        if r.random() < .05:
+            f.append(("noise", r.choice(["[]", "{}", '[{"a":[]},"\\ud83d\\ude00\\u0041"]', '{"timestamp":1,"level":"ERROR"}', "1e400"])))
         if r.random() < .05:
             f.append(("level", r.choice(['"INFO"', '"ERROR"', "null"])))      # a duplicate key: the last wins
         if r.random() < .3:
@@ -148,8 +152,12 @@ def partition_lines(r, source, stream, start, n, coarse, trouble):
             ns = max(0, ns - source["late"] - r.randint(0, 60 * S))                     # late
         elif trouble and x < .12:
             ns += source["jump"] + r.randint(1, 6 * 3600 * S)                           # a bad stamp ahead
-        elif trouble and x < .121:
+        elif trouble and x < .123 and 0 < i < n - 20:
+            ns = (T0 + 80 * 365 * 86400) * S                                            # past every clock
+        elif trouble and x < .124:
             ns += source["jump"]                                                        # just at the edge
+        elif trouble and i == n - 1 and r.random() < .15:
+            ns += source["jump"] + r.randint(1, 3600 * S)                               # a jump that nothing follows
         fields = stream.fields()
         y = r.random()
         style = source["style"] if r.random() < .8 else r.choice(["rfc", "ms", "s", "ns", "us"])
@@ -214,7 +222,8 @@ def predicate(r, depth=0):
         lambda: "message !~ 'took'", lambda: 'startswith(message, "re")', lambda: 'contains(message, "me")',
         lambda: "len(extra.stage) %s %d" % (r.choice("<>"), r.randint(3, 6)), lambda: 'lower(level) == "error"',
         lambda: "extra.ms * 2 + 1 > n", lambda: "n / extra.ms > %d" % r.randint(0, 3), lambda: "n - 5 >= 0",
-        lambda: 'tenant == "t1"', lambda: "tenant == 1", lambda: 'extra["stage"] == "merge"', lambda: 'state == "FAILED"',
+        lambda: "number(code) > %d" % r.choice([-4, 0, 5, 12]), lambda: "extra.ms > -%d" % r.randint(0, 30),
+        lambda: "noise == '[]'", lambda: 'tenant == "t1"', lambda: "tenant == 1", lambda: 'extra["stage"] == "merge"', lambda: 'state == "FAILED"',
     ])()
 
 
