@@ -73,21 +73,26 @@ keyset_of(struct ruleset *rs, struct rule *r, struct diags *d)
 		return;
 	}
 	for (size_t i = 0; i < r->def->nby; i++) {
-		int slot = expr_field(rs->exprs, r->def->by[i], NULL, d);
-		if (slot < 0)
+		int at = -1, slot = expr_field(rs->exprs, r->def->by[i], &at, d);
+		if (slot < 0 && at < 0) {
+			r->keyset = SIZE_MAX;
 			return;
-		k.slot[k.n++] = slot;
+		}
+		k.slot[k.n] = slot < 0 ? -1 : slot;
+		k.expr[k.n++] = at;
 	}
 	for (r->keyset = 0; r->keyset < rs->nkeyset; r->keyset++) {
 		const struct keyset *have = &rs->keyset[r->keyset];
-		if (have->n == k.n && memcmp(have->slot, k.slot, sizeof k.slot) == 0)
+		if (have->n == k.n && memcmp(have->slot, k.slot, sizeof k.slot) == 0 &&
+			memcmp(have->expr, k.expr, sizeof k.expr) == 0)
 			return;
 	}
 	for (size_t i = 0; i < k.n; i++) {
 		struct buf b;
 		buf_init(&b, 1 << 16);
+		k.name[i] = xstrdup(k.slot[i] < 0 ? r->def->by[i].s : rs->paths.v[k.slot[i]].text);
 		buf_addc(&b, i ? ',' : '{');
-		json_str(&b, str_of(rs->paths.v[k.slot[i]].text));
+		json_str(&b, str_of(k.name[i]));
 		buf_addc(&b, ':');
 		k.prefix[i] = buf_take(&b);
 	}
@@ -231,7 +236,7 @@ carried(struct ruleset *rs, struct rule *r, const struct text_at *v, size_t n, s
 {
 	for (size_t i = 0; i < n; i++) {
 		int slot = expr_field(rs->exprs, v[i], NULL, d);
-		bool in_key = false;
+		bool in_key = slot < 0;
 		for (size_t k = 0; k < rs->keyset[r->keyset].n; k++)
 			in_key |= rs->keyset[r->keyset].slot[k] == slot;
 		if (slot >= 0 && !(in_key && r->shape == SHAPE_WINDOW))
@@ -298,7 +303,7 @@ shape_text(const struct ruleset *rs, struct rule *r)
 	buf_init(&b, 1 << 20);
 	buf_printf(&b, "%d|", r->shape);
 	for (size_t i = 0; i < rs->keyset[r->keyset].n; i++)
-		buf_printf(&b, "%s,", rs->paths.v[rs->keyset[r->keyset].slot[i]].text);
+		buf_printf(&b, "%s,", rs->keyset[r->keyset].name[i]);
 	buf_printf(&b, "|%lld|%lld|", (long long)r->every, (long long)r->panes);
 	if (r->where >= 0)
 		expr_text(rs->exprs, r->where, &b);
@@ -375,12 +380,11 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		r->when[l] = r->resolve_when[l] = r->left[l] = r->right[l] = -1;
 	r->by_level = def->when.by_level;
 	r->has_resolve = def->resolve_when.given;
-	memcpy(r->for_, def->for_, sizeof r->for_);
-	if (!def->for_given)
-		memset(r->for_, 0, sizeof r->for_);
-	r->hold = def->hold != NS_NONE ? def->hold : 300 * NS_PER_S;
+	for (int l = 0; l < LEVELS; l++)
+		r->for_[l] = def->for_given && def->for_[l] != NS_NONE ? def->for_[l] : 0;
+	r->hold = def->hold;
 	r->within = def->within;
-	r->forget = def->forget != NS_NONE ? def->forget : 7 * 86400 * NS_PER_S;
+	r->forget = def->forget;
 	sources_of(rs, r, d);
 	keyset_of(rs, r, d);
 	if (r->keyset >= rs->nkeyset)
@@ -454,7 +458,7 @@ ruleset_free(struct ruleset *rs)
 	}
 	for (size_t i = 0; i < rs->nkeyset; i++)
 		for (size_t k = 0; k < rs->keyset[i].n; k++)
-			free(rs->keyset[i].prefix[k]);
+			free(rs->keyset[i].prefix[k]), free(rs->keyset[i].name[k]);
 	free(rs->keyset);
 	free(rs->clock);
 	free(rs->every);

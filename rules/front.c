@@ -43,6 +43,7 @@ struct front {
 	struct slot_of *combiner;
 	uint64_t block_gen;
 	struct arena held_arena;
+	nsec from, to;         /* records outside count for time only */
 };
 
 static const char *const usual_times[] = { "timestamp", "time", "ts", "@timestamp" };
@@ -97,7 +98,16 @@ front_new(const struct ruleset *rs)
 	f->pane = xcalloc(rs->nevery, sizeof *f->pane);
 	f->pane_gen = xcalloc(rs->nevery, sizeof *f->pane_gen);
 	f->combiner = xcalloc(COMBINER_SLOTS, sizeof *f->combiner);
+	f->from = INT64_MIN;
+	f->to = INT64_MAX;
 	return f;
+}
+
+void
+front_bounds(struct front *f, nsec from, nsec to)
+{
+	f->from = from;
+	f->to = to;
 }
 
 void
@@ -152,6 +162,21 @@ key_value(struct buf *b, struct eval *e, int slot, const struct slice *s)
 	}
 }
 
+/* An @name in `by`: text as a rule sees it. */
+static bool
+key_at(struct front *f, struct buf *b, int expr)
+{
+	char text[32];
+	struct val v = eval_value(f->eval, expr);
+	if (v.type == V_NUM)
+		buf_add(b, text, num_text(v.n, text));
+	else if (v.type == V_STR)
+		json_str(b, v.s);
+	else if (v.type == V_BOOL)
+		buf_addz(b, v.b ? "true" : "false");
+	return v.type != V_NULL;
+}
+
 static const struct key_text *
 key_of(struct front *f, size_t keyset)
 {
@@ -163,17 +188,20 @@ key_of(struct front *f, size_t keyset)
 	k->null = false;
 	buf_clear(&k->text);
 	for (size_t i = 0; i < ks->n; i++) {
-		const struct slice *s = &f->rec.slot[ks->slot[i]];
-		if (s->kind <= K_NULL) {
-			k->null = true;
-			return k;
-		}
 		if (i)
 			buf_addc(&k->text, ',');
+		if (ks->slot[i] < 0) {
+			k->null |= !key_at(f, &k->text, ks->expr[i]);
+			continue;
+		}
+		const struct slice *s = &f->rec.slot[ks->slot[i]];
+		k->null |= s->kind <= K_NULL;
+		if (k->null)
+			return k;
 		key_value(&k->text, f->eval, ks->slot[i], s);
 	}
 	buf_addc(&k->text, '}');
-	k->null = k->text.over;
+	k->null |= k->text.over;
 	k->hash = str_hash(buf_str(&k->text), hash_seed);
 	return k;
 }
@@ -400,7 +428,7 @@ apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rul
 /* ---- records ---- */
 
 static void
-malformed(struct fpart *p, enum verdict why, const struct record *r)
+malformed(struct fpart *p, enum parse_verdict why, const struct record *r)
 {
 	p->bad[why]++;
 	struct str head = utf8_cut(r->raw, sizeof p->sample[why] - 1);
@@ -432,6 +460,8 @@ record_apply(struct front *f, struct fpart *p, struct block *out, struct record 
 		f->rec = *rec;
 		*rec = swap;
 	}
+	if (f->rec.time < f->from || f->rec.time >= f->to)
+		goto out;
 	f->gen++;
 	eval_begin(f->eval, &f->rec, str_of(s->conf->name), arena);
 	if (out->first_time == NS_NONE || f->rec.time < out->first_time)
@@ -444,6 +474,7 @@ record_apply(struct front *f, struct fpart *p, struct block *out, struct record 
 		for (size_t k = 0; k < n; k++)
 			apply_rule(f, p, out, &f->rs->rule[rules[k]]);
 	}
+out:
 	if (rec != &f->rec) {
 		struct record swap = f->rec;
 		f->rec = *rec;
@@ -501,7 +532,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 {
 	struct record *r = &f->rec;
 	const struct front_source *s = p->source;
-	enum verdict v = parse(f->parser, r, &b->arena);
+	enum parse_verdict v = parse(f->parser, r, &b->arena);
 	if (v != PARSE_OK) {
 		malformed(p, v, r);
 		return;
@@ -514,7 +545,10 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 		}
 		release(f, p, out, r->file, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
 	}
-	switch (ptime_record(&p->time, s->conf, stamp, wall, replay, &r->time)) {
+	enum time_verdict tv = ptime_record(&p->time, s->conf, stamp, wall, replay, &r->time);
+	if (b->time_only)
+		return;
+	switch (tv) {
 	case TIME_HOLD:
 		p->held_stamp = stamp;
 		hold(p, r);

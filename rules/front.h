@@ -44,6 +44,8 @@ void fpart_release(struct fpart *p);
 struct front;
 struct front *front_new(const struct ruleset *rs);
 void front_free(struct front *f);
+/* Only records with from <= event time < to reach the rules (replay --from, --to). */
+void front_bounds(struct front *f, nsec from, nsec to);
 /* All records of b into out (cleared first). wall: for skew and time: read. replay: jumping records are held. */
 void front_run(struct front *f, struct fpart *p, struct batch *b, struct block *out, nsec wall, bool replay);
 /* Replay, end of the partition: what is held was real. */

@@ -295,7 +295,7 @@ key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, stru
 	struct str v;
 	size_t at = 0;
 	for (size_t i = 0; next_value(text, &at, &v); i++) {
-		buf_printf(out, "%s%s=", i ? ", " : "", rs->paths.v[ks->slot[i]].text);
+		buf_printf(out, "%s%s=", i ? ", " : "", ks->name[i]);
 		json_plain(out, v);
 	}
 }
@@ -307,6 +307,8 @@ key_slots(struct back *b, const struct rule *r, struct str text)
 	struct str v;
 	size_t at = 0;
 	for (size_t i = 0; next_value(text, &at, &v); i++) {
+		if (ks->slot[i] < 0)
+			continue;
 		struct slice *s = &b->rec.slot[ks->slot[i]];
 		if (v.ptr[0] != '"') {
 			*s = (struct slice){ v.ptr, (uint32_t)v.len,
@@ -343,7 +345,8 @@ slots_clear(struct back *b, const struct rule *r)
 {
 	const struct keyset *ks = &b->rs->keyset[r->keyset];
 	for (size_t i = 0; i < ks->n; i++)
-		b->rec.slot[ks->slot[i]] = (struct slice){ 0 };
+		if (ks->slot[i] >= 0)
+			b->rec.slot[ks->slot[i]] = (struct slice){ 0 };
 	for (size_t i = 0; i < r->carry.n; i++)
 		b->rec.slot[r->carry.slot[i]] = (struct slice){ 0 };
 }

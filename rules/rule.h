@@ -98,8 +98,10 @@ struct rule {
 };
 
 struct keyset {          /* one distinct `by` list */
-	int slot[BY_MAX];
+	int slot[BY_MAX]; /* -1: an @name, whose expression is */
+	int expr[BY_MAX];
 	size_t n;
+	char *name[BY_MAX];
 	char *prefix[BY_MAX]; /* "{\"extra.stage\":" then ",\"b\":": written before each value */
 };
 

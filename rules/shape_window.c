@@ -434,10 +434,9 @@ condition_step(struct back *b, struct rule_state *rs, struct key *k, const struc
 		fire(b, rs, k, view, level);
 	} else if (k->alert->pending == 0) {
 		finish(b, rs, k, view, NULL);
-	} else {
+	} else if (opened) {
 		k->alert->level = (enum level)highest(k->alert->pending);
-		if (opened)
-			tell(b, rs, k, view, EV_PENDING, NULL);
+		tell(b, rs, k, view, EV_PENDING, NULL);
 	}
 }
 

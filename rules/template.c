@@ -74,7 +74,7 @@ static bool
 field(struct ruleset *rs, struct rule *r, struct tpl_part *p, struct str name, struct loc at, struct diags *d)
 {
 	char *z = xstr(name);
-	int slot = expr_field(rs->exprs, (struct text_at){ z, at }, NULL, d);
+	int slot = expr_field(rs->exprs, (struct text_at){ .s = z, .loc = at }, NULL, d);
 	bool good = slot >= 0;
 	const struct keyset *ks = &rs->keyset[r->keyset];
 	bool in_key = false;
