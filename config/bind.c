@@ -188,6 +188,10 @@ diag_unknown(const struct bind *b, const struct node *key, const char *const *kn
 		diag(b->d, key->loc, "unknown key %s%s%s; did you mean \"%s\"?", node_quote(key, q), in, where, near);
 		return;
 	}
+	if (n == 0) {
+		diag(b->d, key->loc, "unknown key %s%s%s: there are none here", node_quote(key, q), in, where);
+		return;
+	}
 	buf_init(&list, 600);
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&list, "%s%s", i ? ", " : "", known[i]);
