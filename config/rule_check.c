@@ -4,6 +4,11 @@
  */
 #include "config/rule_keys.h"
 
+#include "core/json.h"
+#include "core/num.h"
+
+#include <math.h>
+
 static const char *const shape_name[SHAPES_N] = { "record", "window", "pair", "absent", "first" };
 
 static const char *
@@ -102,18 +107,40 @@ check_levels(struct load *l, const struct rule_def *r, const struct node *map)
 	return check_level_map(l, r, map, "resolve_when") & check_level_map(l, r, map, "for");
 }
 
+/* A value as it stands in a key: without quotes a number or boolean is one, as key values keep their JSON type. */
+static bool
+expect_value(struct load *l, const struct node *v, struct text_at *out)
+{
+	double n;
+	struct buf b;
+
+	if (!text_take(l, "expect", v, out))
+		return false;
+	buf_init(&b, 6 * strlen(out->s) + 64);
+	if (v->plain && num_parse(str_of(out->s), &n) && isfinite(n))
+		json_num(&b, n);
+	else if (v->plain && (strcmp(out->s, "true") == 0 || strcmp(out->s, "false") == 0))
+		buf_addz(&b, out->s);
+	else
+		json_str(&b, str_of(out->s));
+	out->s = arena_alloc(&l->own->arena, b.len + 1);
+	memcpy(out->s, buf_z(&b), b.len + 1);
+	buf_free(&b);
+	return true;
+}
+
 static bool
 expect_row(struct load *l, const struct node *v, size_t width, struct text_at *row)
 {
 	bool good = true;
 	if (width == 1 && v->kind != NODE_LIST)
-		return text_take(l, "expect", v, row);
+		return expect_value(l, v, row);
 	if (v->kind != NODE_LIST || v->n != width) {
 		diag(l->b.d, v->loc, "expect: each entry is a list of %zu values, as \"by\" has %zu fields", width, width);
 		return false;
 	}
 	for (size_t i = 0; i < width; i++)
-		good &= text_take(l, "expect", v->item[i], &row[i]);
+		good &= expect_value(l, v->item[i], &row[i]);
 	return good;
 }
 

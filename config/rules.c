@@ -63,7 +63,6 @@ text_take(struct load *l, const char *name, const struct node *v, struct text_at
 	out->s = arena_alloc(&l->own->arena, n);
 	memcpy(out->s, v->s, n);
 	out->loc = v->text;
-	out->plain = v->plain;
 	return true;
 }
 

@@ -59,8 +59,10 @@ test_others(const struct rule_def *pair, const struct rule_def *absent, const st
 	ok(strcmp(pair->open.s, "event == \"start\"") == 0 && pair->close.s && pair->within == 1800 * NS_PER_S, "pair");
 	ok(pair->forget == INT64_C(8) * 86400 * NS_PER_S && pair->hold == NS_NONE, "forget");
 	ok(absent->absent == 300 * NS_PER_S && absent->nexpect == 2, "absent, expect");
-	ok(strcmp(absent->expect[0][1].s, "3") == 0 && absent->expect[0][1].plain && !absent->expect[1][1].plain,
-		"3 is a number, \"4\" a text");
+	isz(absent->expect[0][0].s, "\"w1\"", "a text");
+	isz(absent->expect[0][1].s, "3", "3.0 is the number 3");
+	isz(absent->expect[1][1].s, "\"4\"", "\"4\" is a text");
+	ok(absent->expect[1][1].loc.line == 22 && absent->expect[1][1].loc.col == 31, "its place");
 	ok(strcmp(first->first.s, "extra.code") == 0 && first->learn == 0 && first->max_values == 50 &&
 			first->hold == 300 * NS_PER_S,
 		"first");
