@@ -44,7 +44,8 @@ test_urls(void)
 		{ "", false, false },
 	};
 	for (size_t i = 0; i < COUNT_OF(t); i++)
-		ok((url_fault(t[i].url) == NULL) == t[i].good && url_plain_remote(t[i].url) == t[i].remote, "%s", t[i].url);
+		ok((url_fault(t[i].url) == NULL) == t[i].good && url_plain_remote(t[i].url) == t[i].remote, "%.*s",
+			(int)strcspn(t[i].url, "\n"), t[i].url);
 }
 
 static void
