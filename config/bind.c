@@ -52,6 +52,11 @@ list_bind(const struct bind *b, const struct field *f, const struct node *v, str
 	struct strlist l = { 0 };
 	if (!node_strlist(b, f->name, v, &l))
 		return false;
+	if (l.n == 0 && (f->flags & F_REQUIRED)) {
+		diag(b->d, v->loc, "%s is an empty list", f->name);
+		strlist_free(&l);
+		return false;
+	}
 	for (size_t i = 0; (f->flags & F_PATH) && i < l.n; i++) {
 		char *joined = path_join(b->dir, l.v[i]);
 		free(l.v[i]);
@@ -186,6 +191,10 @@ diag_unknown(const struct bind *b, const struct node *key, const char *const *kn
 
 	if (near) {
 		diag(b->d, key->loc, "unknown key %s%s%s; did you mean \"%s\"?", node_quote(key, q), in, where, near);
+		return;
+	}
+	if (n == 0) {
+		diag(b->d, key->loc, "unknown key %s%s%s: there are none here", node_quote(key, q), in, where);
 		return;
 	}
 	buf_init(&list, 600);

@@ -206,8 +206,10 @@ load_doc(struct load *l, struct doc *doc, const struct kind *const *sources, con
 	if (doc) {
 		env_expand(doc, NULL, d);
 		top_load(l, doc, sources, sinks);
-		if (doc->root && l->c->nsource == 0 && l->nsource == 0)
+		if (d->n == 0 && l->nsource == 0)
 			diag_warn(d, doc->root->loc, "no sources: there is nothing to read");
+		if (d->n == 0 && l->c->rule_file.n == 0)
+			diag_warn(d, doc->root->loc, "no rules: nothing will ever be told");
 	} else {
 		fields_default(top_rows, l->c);
 		defaults(l->c);

@@ -13,7 +13,6 @@
 struct text_at { /* a scalar and where it stands, for errors inside it */
 	char *s; /* NULL: key absent */
 	struct loc loc; /* of its first character, past a quote; later lines of a `|` text start at the same column */
-	bool plain;     /* without quotes: in `expect`, 3 is a number and true a boolean only then */
 };
 
 struct source_conf {
@@ -68,7 +67,7 @@ struct rule_def {
 	nsec within;
 	/* presence */
 	nsec absent;
-	struct text_at **expect; /* rows of nby values (one `by` field: rows of one) */
+	struct text_at **expect; /* rows of nby values, each as the JSON text it has in a key: "w1", 3, true */
 	size_t nexpect;
 	struct text_at first;
 	nsec learn;

@@ -240,17 +240,18 @@ byte_loc(const struct reader *r, size_t off)
 	return at;
 }
 
-/* The character that stands at a place, or NUL. */
-static char
-char_at(const struct reader *r, struct loc at)
+/* The offset of a place in the text. */
+static size_t
+offset_of(const struct reader *r, struct loc at)
 {
-	const char *p = r->text.ptr, *end = p ? p + r->text.len : p;
-	for (int line = 1; p < end && line < at.line; p++)
-		line += *p == '\n';
-	for (int col = 1; p < end && *p != '\n' && col < at.col; col++)
-		for (p++; p < end && ((unsigned char)*p & 0xc0) == 0x80; p++)
-			;
-	return p < end ? *p : '\0';
+	const char *p = r->text.ptr;
+	size_t i = 0;
+	for (int line = 1; i < r->text.len && line < at.line; i++)
+		line += p[i] == '\n';
+	for (int col = 1; i < r->text.len && p[i] != '\n' && col < at.col; col++)
+		for (i++; i < r->text.len && ((unsigned char)p[i] & 0xc0) == 0x80;)
+			i++;
+	return i;
 }
 
 /* libyaml's words, with what they mostly mean in a file of expressions and globs. */
@@ -260,7 +261,7 @@ syntax(struct reader *r)
 	const yaml_parser_t *y = &r->yaml;
 	const char *hint = "", *problem = y->problem ? y->problem : "unreadable";
 	struct loc at = mark(r, y->problem_mark);
-	char c, told[64] = "";
+	char told[64] = "";
 
 	if (y->error == YAML_READER_ERROR) {
 		diag(r->d, byte_loc(r, y->problem_offset), "not valid YAML: %s", problem);
@@ -271,11 +272,17 @@ syntax(struct reader *r)
 		at = mark(r, y->context_mark);
 		hint = "; put a value that starts with * or & in quotes";
 	}
-	c = char_at(r, at);
+	size_t i = offset_of(r, at), before = i;
+	char c = i < r->text.len ? r->text.ptr[i] : '\0';
+	while (before > 0 && r->text.ptr[before - 1] == ' ')
+		before--;
+	char last = before > 0 ? r->text.ptr[before - 1] : '\0';
 	if (c == '\t')
 		hint = "; indent with spaces, not tabs";
 	else if (c == '@' || c == '`' || c == '%')
 		hint = "; put a value that starts with @, ` or % in quotes";
+	else if ((last == '"' || last == '\'') && strcmp(problem, "did not find expected key") == 0)
+		hint = "; a value that goes on after its closing quote needs quotes around the whole";
 	if (y->context && y->context_mark.line != y->problem_mark.line)
 		snprintf(told, sizeof told, " (of what starts at line %zu)", y->context_mark.line + 1);
 	diag(r->d, at, "not valid YAML: %s%s%s", problem, told, hint);

@@ -52,14 +52,15 @@ notify_take(struct load *l, const struct node *map, struct policy_def *p)
 		return;
 	for (size_t i = 0; i < p->notify.n; i++) {
 		const char *s = p->notify.v[i], *near;
-		struct loc at = v->kind == NODE_LIST ? v->item[i]->loc : v->loc;
+		const struct node *item = v->kind == NODE_LIST ? v->item[i] : v;
 		bool known = false;
+		char q[96];
 		for (size_t k = 0; k < l->nsink && !known; k++)
 			known = strcmp(s, l->sink[k]) == 0;
 		if (known)
 			continue;
 		near = nearest(str_of(s), l->sink, l->nsink);
-		diag(l->b.d, at, "notify: \"%s\" is no sink%s%s%s", s, near ? "; did you mean \"" : "", near ? near : "",
+		diag(l->b.d, item->loc, "notify: %s is no sink%s%s%s", node_quote(item, q), near ? "; did you mean \"" : "", near ? near : "",
 			near ? "\"?" : "");
 	}
 }

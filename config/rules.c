@@ -4,39 +4,12 @@
  * stand in struct text_at; nothing here looks inside an expression.
  * A rule with mistakes is kept and marked broken, so that its expressions are checked in the same go.
  */
-#include "config/load.h"
+#include "config/rule_keys.h"
 
 #include <stdlib.h>
 
-#define BY_MAX 16
-#define TEXTS_MAX 64
-#define EXPECT_MAX 10000
-
-enum shape { RECORD = 1, WINDOW = 2, PAIR = 4, ABSENT = 8, FIRST = 16, ANY = 31 };
-static const char *const shape_name[] = { "record", "window", "pair", "absent", "first" };
-
-enum key_type {
-	KEY_TEXT,   /* struct text_at */
-	KEY_TEXTS,  /* struct text_at * and its count: a list, or one */
-	KEY_COND,   /* struct cond_def: one, or a map by level */
-	KEY_DUR,    /* nsec > 0 */
-	KEY_DUR0,   /* nsec >= 0 */
-	KEY_FOR,    /* nsec[LEVELS] */
-	KEY_BOOL, KEY_INT, KEY_SEVERITY, KEY_NO_DATA,
-	KEY_LABELS, KEY_REGEX,
-	KEY_LATER   /* read once `by` is known */
-};
-
-struct rule_key {
-	const char *name;
-	enum key_type type;
-	unsigned shapes, needed; /* enum shape: where it may stand, where it must */
-	size_t off, noff;
-	int64_t max;
-};
-
 #define AT(member) offsetof(struct rule_def, member)
-static const struct rule_key rule_keys[] = {
+const struct rule_key rule_keys[] = {
 	{ "rule", KEY_TEXT, ANY, ANY, AT(name), 0, 0 },
 	{ "from", KEY_TEXTS, ANY, 0, AT(from), AT(nfrom), TEXTS_MAX },
 	{ "where", KEY_TEXT, ANY, 0, AT(where), 0, 0 },
@@ -69,6 +42,8 @@ static const struct rule_key rule_keys[] = {
 	{ "regex", KEY_REGEX, ANY, 0, 0, 0, 0 },
 };
 
+const size_t nrule_keys = COUNT_OF(rule_keys);
+
 static void *
 slot(const struct rule_key *k, struct rule_def *r)
 {
@@ -88,7 +63,6 @@ text_take(struct load *l, const char *name, const struct node *v, struct text_at
 	out->s = arena_alloc(&l->own->arena, n);
 	memcpy(out->s, v->s, n);
 	out->loc = v->text;
-	out->plain = v->plain;
 	return true;
 }
 
@@ -238,240 +212,13 @@ key_take(struct load *l, const struct rule_key *k, const struct node *v, struct 
 	return false;
 }
 
-static const struct rule_key *
-key_find(const char *name)
+const struct rule_key *
+rule_key_find(const char *name)
 {
 	for (size_t i = 0; i < COUNT_OF(rule_keys); i++)
 		if (strcmp(rule_keys[i].name, name) == 0)
 			return &rule_keys[i];
 	return NULL;
-}
-
-static const char *
-shape_of(unsigned shape)
-{
-	size_t i = 0;
-	while (i < COUNT_OF(shape_name) - 1 && !(shape & (1u << i)))
-		i++;
-	return shape_name[i];
-}
-
-/* The one shape that the keys name, or 0: told (but for a misspelt key, which is told already). */
-static unsigned
-shape_find(struct load *l, const struct node *map, bool unknown)
-{
-	static const char *const marks[] = { "over", "open", "close", "within", "absent", "first" };
-	static const unsigned of[] = { WINDOW, PAIR, PAIR, PAIR, ABSENT, FIRST };
-	unsigned shape = 0;
-	const char *by = NULL;
-
-	for (size_t i = 0; i < COUNT_OF(marks); i++) {
-		if (node_get(map, marks[i]) == NULL || shape == of[i])
-			continue;
-		if (shape) {
-			diag(l->b.d, map->loc, "a rule has one shape: \"%s\" makes it a%s %s rule, \"%s\" a%s %s rule", by,
-				shape == ABSENT ? "n" : "", shape_of(shape), marks[i], of[i] == ABSENT ? "n" : "", shape_of(of[i]));
-			return 0;
-		}
-		shape = of[i];
-		by = marks[i];
-	}
-	if (shape == 0 && node_get(map, "when"))
-		return RECORD;
-	if (shape == 0 && !unknown)
-		diag(l->b.d, map->loc, "the rule has no condition: give when (record), over and when (window), open, close and "
-			"within (pair), absent or first (presence)");
-	return shape;
-}
-
-/* Which keys may and must stand in a rule of this shape. */
-static bool
-check_keys(struct load *l, const struct node *map, unsigned shape, bool unknown)
-{
-	bool good = true;
-	for (size_t i = 0; i < map->n; i++) {
-		const struct rule_key *k = key_find(map->key[i]->s);
-		if (k == NULL || (k->shapes & shape))
-			continue;
-		struct buf b;
-		buf_init(&b, 128);
-		for (size_t s = 0; s < COUNT_OF(shape_name); s++)
-			if (k->shapes & (1u << s))
-				buf_printf(&b, "%s%s", b.len ? " and " : "", shape_name[s]);
-		diag(l->b.d, map->key[i]->loc, "\"%s\" is a key of %s rules; this is a%s %s rule%s", k->name, buf_z(&b),
-			shape == ABSENT ? "n" : "", shape_of(shape),
-			shape == RECORD && k->shapes == WINDOW ? ": it has no \"over\"" : "");
-		buf_free(&b);
-		good = false;
-	}
-	for (size_t i = 0; i < COUNT_OF(rule_keys) && !unknown; i++)
-		if ((rule_keys[i].needed & shape) && node_get(map, rule_keys[i].name) == NULL) {
-			diag(l->b.d, map->loc, "\"%s\" is missing: a%s %s rule needs it", rule_keys[i].name,
-				shape == ABSENT ? "n" : "", shape_of(shape));
-			good = false;
-		}
-	return good;
-}
-
-/* Each level of `resolve_when` or `for` must be one of `when`; a single one serves all. */
-static bool
-check_level_map(struct load *l, const struct rule_def *r, const struct node *map, const char *name)
-{
-	const struct node *v = node_get(map, name);
-	bool good = true;
-	if (v == NULL || v->kind != NODE_MAP)
-		return true;
-	if (!r->when.by_level) {
-		diag(l->b.d, v->loc, "%s has levels, \"when\" has none: give both as mappings, or one %s", name, name);
-		return false;
-	}
-	for (size_t i = 0; i < v->n; i++)
-		for (int level = 0; level < LEVELS; level++)
-			if (strcmp(v->key[i]->s, level_name[level]) == 0 && r->when.level[level].s == NULL &&
-				node_get(node_get(map, "when"), level_name[level]) == NULL) {
-				diag(l->b.d, v->key[i]->loc, "%s: \"when\" has no level %s", name, level_name[level]);
-				good = false;
-			}
-	return good;
-}
-
-static bool
-check_levels(struct load *l, const struct rule_def *r, const struct node *map, unsigned shape)
-{
-	const struct node *severity = node_get(map, "severity");
-	bool good = true;
-	if (shape == RECORD && r->when.by_level) {
-		diag(l->b.d, node_get(map, "when")->loc, "levels are for window rules; a record rule has one \"when\" and a "
-			"\"severity\"");
-		good = false;
-	}
-	if (r->when.by_level && severity)
-		diag_warn(l->b.d, severity->loc, "severity has no effect: the levels of \"when\" give it");
-	return check_level_map(l, r, map, "resolve_when") && check_level_map(l, r, map, "for") && good;
-}
-
-static bool
-expect_row(struct load *l, const struct node *v, size_t width, struct text_at *row)
-{
-	bool good = true;
-	if (width == 1 && v->kind != NODE_LIST)
-		return text_take(l, "expect", v, row);
-	if (v->kind != NODE_LIST || v->n != width) {
-		diag(l->b.d, v->loc, "expect: each entry is a list of %zu values, as \"by\" has %zu fields", width, width);
-		return false;
-	}
-	for (size_t i = 0; i < width; i++)
-		good &= text_take(l, "expect", v->item[i], &row[i]);
-	return good;
-}
-
-static bool
-expect_take(struct load *l, const struct node *map, struct rule_def *r)
-{
-	const struct node *v = node_get(map, "expect");
-	struct arena *a = &l->own->arena;
-	bool good = true;
-
-	if (v == NULL)
-		return true;
-	if (r->nby == 0) {
-		if (node_get(map, "by") == NULL)
-			diag(l->b.d, v->loc, "expect names keys, and without \"by\" there is one key only");
-		return false;
-	}
-	if (v->kind != NODE_LIST || v->n > EXPECT_MAX) {
-		diag(l->b.d, v->loc, v->kind == NODE_LIST ? "expect: more than %d entries" : "expect must be a list", EXPECT_MAX);
-		return false;
-	}
-	r->expect = arena_alloc(a, (v->n + 1) * sizeof *r->expect);
-	for (size_t i = 0; i < v->n; i++) {
-		struct text_at *row = arena_alloc(a, r->nby * sizeof *row);
-		if (expect_row(l, v->item[i], r->nby, row))
-			r->expect[r->nexpect++] = row;
-		else
-			good = false;
-	}
-	return good;
-}
-
-static bool
-check_name(struct load *l, const struct rule_def *r)
-{
-	const char *s = r->name.s;
-	if (s == NULL)
-		return true; /* told */
-	for (const char *p = s; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127) {
-			diag(l->b.d, r->name.loc, "a rule's name is one line without control characters");
-			return false;
-		}
-	if (strlen(s) > RULE_NAME_MAX)
-		diag(l->b.d, r->name.loc, "a rule's name is at most %d bytes", RULE_NAME_MAX);
-	else if (strncmp(s, "weir.", 5) == 0)
-		diag(l->b.d, r->name.loc, "names that start with weir. are weir's own");
-	else
-		return true;
-	return false;
-}
-
-/* `from` names sources that exist; no list names a thing twice. */
-static bool
-check_names(struct load *l, const struct rule_def *r)
-{
-	bool good = true;
-	for (size_t i = 0; i < r->nfrom && !l->rules_alone; i++) {
-		const char *s = r->from[i].s, *near;
-		bool known = strcmp(s, "alerts") == 0;
-		for (size_t k = 0; k < l->nsource && !known; k++)
-			known = strcmp(s, l->source[k]) == 0;
-		if (known)
-			continue;
-		near = nearest(str_of(s), l->source, l->nsource);
-		diag(l->b.d, r->from[i].loc, "from: \"%s\" is no source%s%s%s", s, near ? "; did you mean \"" : "", near ? near : "",
-			near ? "\"?" : "");
-		good = false;
-	}
-	for (size_t i = 1; i < r->nby; i++)
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(r->by[i].s, r->by[k].s) == 0) {
-				diag(l->b.d, r->by[i].loc, "by: \"%s\" is named twice", r->by[i].s);
-				good = false;
-			}
-	return good;
-}
-
-static bool
-check_forget(struct load *l, const struct rule_def *r, const struct node *map)
-{
-	const struct node *given = node_get(map, "forget");
-	nsec than = r->absent != NS_NONE ? r->absent : r->within;
-	const char *name = r->absent != NS_NONE ? "absent" : "within";
-	if (than == NS_NONE || r->forget > than || (given && r->forget == NS_NONE))
-		return true;
-	if (given)
-		diag(l->b.d, given->loc, "forget must be more than \"%s\"", name);
-	else
-		diag(l->b.d, node_get(map, name)->loc, "%s must be less than forget, which is 7d unless it is given", name);
-	return false;
-}
-
-static bool
-check_rest(struct load *l, struct rule_def *r, const struct node *map, unsigned shape)
-{
-	const char *fault = r->runbook.s ? url_fault(r->runbook.s) : NULL;
-	const struct node *hold = node_get(map, "hold");
-	bool good = check_names(l, r);
-	if (fault) {
-		diag(l->b.d, r->runbook.loc, "runbook: %s", fault);
-		good = false;
-	}
-	if (hold && !(shape & (RECORD | FIRST)))
-		diag_warn(l->b.d, hold->loc, "hold has no effect in a%s %s rule", shape == ABSENT ? "n" : "", shape_of(shape));
-	if (shape & (RECORD | WINDOW))
-		good &= check_levels(l, r, map, shape);
-	if (shape == ABSENT)
-		good &= expect_take(l, map, r);
-	return good & check_forget(l, r, map);
 }
 
 static void
@@ -501,7 +248,7 @@ rule_take(struct load *l, const struct node *map, struct rule_def *r)
 	for (size_t i = 0; i < COUNT_OF(rule_keys); i++)
 		known[i] = rule_keys[i].name;
 	for (size_t i = 0; i < map->n; i++) {
-		const struct rule_key *k = key_find(map->key[i]->s);
+		const struct rule_key *k = rule_key_find(map->key[i]->s);
 		if (node_get(map, map->key[i]->s) != map->item[i])
 			continue; /* given twice: told by the document */
 		if (k == NULL) {
@@ -510,15 +257,15 @@ rule_take(struct load *l, const struct node *map, struct rule_def *r)
 		} else if (!key_take(l, k, map->item[i], r))
 			r->broken = true;
 	}
-	unsigned shape = shape_find(l, map, unknown);
-	bool good = shape && check_keys(l, map, shape, unknown);
+	unsigned shape = rule_shape(l, map, unknown);
 	if ((shape & (RECORD | FIRST)) && r->hold == NS_NONE)
 		r->hold = 300 * NS_PER_S;
 	if (shape == FIRST && r->learn == NS_NONE)
 		r->learn = 3600 * NS_PER_S;
-	good &= check_name(l, r);
-	good &= check_rest(l, r, map, shape);
-	r->broken |= unknown || !good;
+	if (!rule_check(l, r, map, shape, unknown) || unknown)
+		r->broken = true;
+	if (r->broken)
+		rule_stand_in(r, shape);
 	buf_free(&b);
 }
 
@@ -572,7 +319,7 @@ rules_finish(struct load *l)
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->nrule; i++)
-		if (c->rule[i].name.s)
+		if (c->rule[i].name.loc.line)
 			v[n++] = &c->rule[i];
 	qsort(v, n, sizeof *v, by_name);
 	for (size_t i = 1; i < n; i++) {

@@ -40,14 +40,14 @@ node_dur(const struct bind *b, const char *name, const struct node *v, nsec min,
 		return false;
 	size_t digits = strspn(v->s, "0123456789.");
 	bool bare = digits > 0 && v->s[digits] == '\0';
-	if (bare && min <= 0 && strcmp(v->s, "0") == 0) {
+	if (strcmp(v->s, "0") == 0 && min <= 0) {
 		*out = 0;
 		return true;
 	}
-	if (bare)
+	if (bare && strcmp(v->s, "0") != 0)
 		diag(b->d, v->loc, "%s: %s has no unit; write %ss, %sm, %sh or %sd", name, node_quote(v, q),
 			v->env ? "30" : v->s, v->env ? "30" : v->s, v->env ? "30" : v->s, v->env ? "30" : v->s);
-	else if (!dur_parse(str_of(v->s), &n))
+	else if (!bare && !dur_parse(str_of(v->s), &n))
 		diag(b->d, v->loc, "%s: %s is no duration such as 250ms, 30s, 5m, 1h30m or 7d", name, node_quote(v, q));
 	else if (n < min && min <= 1)
 		diag(b->d, v->loc, "%s must be more than 0", name);
