@@ -99,7 +99,8 @@ skip_end(struct parser *p)
 static inline void
 put(struct parser *p, const struct node *n, const char *ptr, size_t len, enum slice_kind kind)
 {
-	for (const struct term *t = n->term, *end = t + n->nterm; t < end; t++) {
+	const struct term *t = n->term;
+	for (uint32_t i = 0; i < n->nterm; i++, t++) {
 		struct slice v = { ptr, (uint32_t)len, (uint8_t)kind, t->rank };
 		struct slice *to = &p->rec->slot[t->slot];
 		if (UNLIKELY(p->exact)) {
