@@ -49,7 +49,7 @@ struct parser {
 	size_t done;       /* where the first top-level object closed; 0: not yet */
 	unsigned count;    /* top-level values begun */
 	bool object;       /* the first of them is an object */
-	enum verdict bad;  /* why a callback stopped yajl */
+	enum parse_verdict bad;  /* why a callback stopped yajl */
 	int surrogates;    /* does the line hold \ud...: -1 not looked yet */
 	bool shadowed;     /* two spellings of one path met */
 	bool again;        /* ... and a value under the better one was taken back: slots do not tell what the other had */
@@ -364,7 +364,7 @@ parser_free(struct parser *p)
 
 /* What yajl lets pass: bytes that are no UTF-8, and vertical tab and form feed as white space (inside a string they are
  * wrong as well, so wrong anywhere). */
-static enum verdict
+static enum parse_verdict
 check_bytes(struct str s)
 {
 	bool high = false, white = false;
@@ -414,7 +414,7 @@ walk(struct parser *p)
 /* A line that did not end with the end of its one object: let yajl say what it makes of the rest. It finds nothing wrong
  * with a string that is still open at the top level, so one more quote asks: does that close a string? The handle is then
  * of no more use. */
-static enum verdict
+static enum parse_verdict
 finish(struct parser *p, yajl_status st)
 {
 	if (st == yajl_status_ok)
@@ -445,13 +445,13 @@ walk_exact(struct parser *p)
 	}
 }
 
-enum verdict
+enum parse_verdict
 parse(struct parser *p, struct record *r, struct arena *arena)
 {
 	must(r->raw.len <= UINT32_MAX);
 	if (p->paths->n)
 		memset(r->slot, 0, p->paths->n * sizeof *r->slot);
-	enum verdict v = check_bytes(r->raw);
+	enum parse_verdict v = check_bytes(r->raw);
 	if (UNLIKELY(v != PARSE_OK))
 		return v;
 	p->rec = r;

@@ -10,7 +10,7 @@
 #include "core/arena.h"
 #include "core/record.h"
 
-enum verdict {
+enum parse_verdict {
 	PARSE_OK,
 	PARSE_JSON,   /* bad JSON, incl. form feed as white space, a line that ends inside a value */
 	PARSE_UTF8,   /* invalid UTF-8, incl. overlong forms and surrogates */
@@ -29,6 +29,6 @@ void parser_free(struct parser *p);
 /* Parse r->raw into r->slot (paths->n slots, all written: K_NONE where absent). Strings with escapes are decoded into
  * arena. Not PARSE_OK: every slot is K_NONE. Duplicate keys: the last wins, whole. `a.b`: nested first, then a key
  * "a.b" (and every mixed split), whatever their order in the line. */
-enum verdict parse(struct parser *p, struct record *r, struct arena *arena);
+enum parse_verdict parse(struct parser *p, struct record *r, struct arena *arena);
 
 #endif

@@ -49,7 +49,7 @@ one_line(struct str line)
 {
 	struct slice slot[SLOTS], again[SLOTS];
 	struct record r = { .slot = slot, .raw = line };
-	enum verdict v = parse(parser, &r, &arena);
+	enum parse_verdict v = parse(parser, &r, &arena);
 	must(v < PARSE_LONG);
 	for (size_t i = 0; i < SLOTS; i++) {
 		must(v == PARSE_OK || slot[i].kind == K_NONE);

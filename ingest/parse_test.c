@@ -61,7 +61,7 @@ bed_open(struct bed *b, const char *const *dotted, size_t n)
 	b->rec.slot = xcalloc(b->paths.n + 1, sizeof *b->rec.slot);
 }
 
-static enum verdict
+static enum parse_verdict
 bed_parse(struct bed *b, struct str line)
 {
 	free(b->line);
@@ -154,7 +154,7 @@ all_none(const struct bed *b)
 }
 
 static const char *
-golden_word(enum verdict v)
+golden_word(enum parse_verdict v)
 {
 	static const char *const word[VERDICTS] = { "ok", "json", "utf-8", "depth", "second", "object", "long", "time" };
 	return word[v];
@@ -181,7 +181,7 @@ test_verdicts(void)
 		struct str name = { cl.ptr, (size_t)((const char *)memchr(cl.ptr, '\t', cl.len) - cl.ptr) };
 		buf_clear(&line);
 		expand(&line, (struct str){ name.ptr + name.len + 1, cl.len - name.len - 1 });
-		enum verdict v = bed_parse(&b, line.len ? buf_str(&line) : STR(""));
+		enum parse_verdict v = bed_parse(&b, line.len ? buf_str(&line) : STR(""));
 		char got[128];
 		snprintf(got, sizeof got, "%.*s %s", STR_ARG(name), golden_word(v));
 		is(str_of(got), gl, got);
@@ -204,7 +204,7 @@ test_bytes(void)
 {
 	static const struct {
 		char byte;
-		enum verdict want;
+		enum parse_verdict want;
 	} odd[] = { { '\v', PARSE_JSON }, { '\f', PARSE_JSON }, { '\t', PARSE_OK }, { '\n', PARSE_OK }, { '\r', PARSE_OK },
 		{ '\x80', PARSE_UTF8 }, { '\xff', PARSE_UTF8 }, { '\x7f', PARSE_JSON }, { '\x8b', PARSE_UTF8 } };
 	struct bed b;
