@@ -99,7 +99,8 @@ skip_end(struct parser *p)
 static inline void
 put(struct parser *p, const struct node *n, const char *ptr, size_t len, enum slice_kind kind)
 {
-	for (const struct term *t = n->term, *end = t + n->nterm; t < end; t++) {
+	const struct term *t = n->term;
+	for (uint32_t i = 0; i < n->nterm; i++, t++) {
 		struct slice v = { ptr, (uint32_t)len, (uint8_t)kind, t->rank };
 		struct slice *to = &p->rec->slot[t->slot];
 		if (UNLIKELY(p->exact)) {
@@ -190,14 +191,50 @@ on_number(void *ctx, const char *ptr, size_t len)
 	return scalar(ctx, ptr, len, K_NUM);
 }
 
+/* The rare ways of the two hot callbacks stand apart, so that those need no stack. */
+static __attribute__((noinline, cold)) int
+string_decoded(struct parser *p, const unsigned char *ptr, size_t len)
+{
+	struct str s = keep_decoded(p, ptr, len);
+	return scalar(p, s.ptr, s.len, K_STR);
+}
+
 static int
 on_string(void *ctx, const unsigned char *ptr, size_t len)
 {
 	struct parser *p = ctx;
-	struct str s = { (const char *)ptr, len };
 	if (UNLIKELY(p->want && !in_line(p, ptr)))
-		s = keep_decoded(p, ptr, len);
-	return scalar(p, s.ptr, s.len, K_STR);
+		return string_decoded(p, ptr, len);
+	return scalar(p, (const char *)ptr, len, K_STR);
+}
+
+static __attribute__((noinline, cold)) int
+key_again(struct parser *p, struct node *n)
+{
+	take_back(p, n);
+	n->seen = p->node->live = p->serial;
+	return 1;
+}
+
+static inline int
+key(struct parser *p, const unsigned char *ptr, size_t len)
+{
+	struct node *n = trie_find(p->node, ptr, len);
+	p->want = n;
+	values_call(p, n != NULL);
+	if (n == NULL)
+		return 1;
+	if (UNLIKELY(n->seen == p->serial))
+		return key_again(p, n);
+	n->seen = p->node->live = p->serial;
+	return 1;
+}
+
+static __attribute__((noinline, cold)) int
+key_decoded(struct parser *p, const unsigned char *ptr, size_t len)
+{
+	struct str s = keep_decoded(p, ptr, len);
+	return key(p, (const unsigned char *)s.ptr, s.len);
 }
 
 static int
@@ -206,20 +243,9 @@ on_key(void *ctx, const unsigned char *ptr, size_t len)
 	struct parser *p = ctx;
 	if (UNLIKELY(p->skip))
 		return 1;
-	if (UNLIKELY(!in_line(p, ptr))) {
-		struct str s = keep_decoded(p, ptr, len);
-		ptr = (const unsigned char *)s.ptr;
-		len = s.len;
-	}
-	struct node *n = trie_find(p->node, ptr, len);
-	p->want = n;
-	values_call(p, n != NULL);
-	if (n) {
-		if (UNLIKELY(n->seen == p->serial))
-			take_back(p, n);
-		n->seen = p->node->live = p->serial;
-	}
-	return 1;
+	if (UNLIKELY(!in_line(p, ptr)))
+		return key_decoded(p, ptr, len);
+	return key(p, ptr, len);
 }
 
 static int
@@ -341,18 +367,19 @@ parser_free(struct parser *p)
 static enum parse_verdict
 check_bytes(struct str s)
 {
-	size_t i = 0;
 	bool high = false, white = false;
+	size_t i = 0;
 #ifdef __SSE2__
-	__m128i any = _mm_setzero_si128(), bad = any;
-	const __m128i vt = _mm_set1_epi8('\v'), ff = _mm_set1_epi8('\f');
-	for (; i + 16 <= s.len; i += 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + i));
+	const __m128i vt = _mm_set1_epi8('\v');
+	__m128i any = _mm_setzero_si128(), least = _mm_set1_epi8(-1); /* the least of byte - '\v', unsigned: 0 or 1 is bad */
+	for (size_t at = 0; i < s.len && s.len >= 16; i = at + 16) { /* the last step overlaps the one before */
+		at = i + 16 <= s.len ? i : s.len - 16;
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + at));
 		any = _mm_or_si128(any, v);
-		bad = _mm_or_si128(bad, _mm_or_si128(_mm_cmpeq_epi8(v, vt), _mm_cmpeq_epi8(v, ff)));
+		least = _mm_min_epu8(least, _mm_sub_epi8(v, vt));
 	}
 	high = _mm_movemask_epi8(any) != 0;
-	white = _mm_movemask_epi8(bad) != 0;
+	white = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8(1)), least)) != 0;
 #endif
 	for (; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];

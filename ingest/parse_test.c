@@ -198,6 +198,32 @@ test_verdicts(void)
 	free(golden);
 }
 
+/* One odd byte at every place of lines of every length around the steps of the scan. */
+static void
+test_bytes(void)
+{
+	static const struct {
+		char byte;
+		enum parse_verdict want;
+	} odd[] = { { '\v', PARSE_JSON }, { '\f', PARSE_JSON }, { '\t', PARSE_OK }, { '\n', PARSE_OK }, { '\r', PARSE_OK },
+		{ '\x80', PARSE_UTF8 }, { '\xff', PARSE_UTF8 }, { '\x7f', PARSE_JSON }, { '\x8b', PARSE_UTF8 } };
+	struct bed b;
+	char line[80];
+	unsigned wrong = 0;
+	bed_open(&b, NULL, 0);
+	for (size_t len = 3; len < sizeof line; len++)
+		for (size_t at = 1; at + 1 < len; at++)
+			for (size_t i = 0; i < COUNT_OF(odd); i++) {
+				memset(line, ' ', len);
+				line[0] = '{';
+				line[len - 1] = '}';
+				line[at] = odd[i].byte;
+				wrong += bed_parse(&b, (struct str){ line, len }) != odd[i].want;
+			}
+	ok(wrong == 0, "odd bytes at every place");
+	bed_close(&b);
+}
+
 /* --- values ----------------------------------------------------------------------------------------------------- */
 
 static const char *const value_paths[] = { "a", "a.b", "a.b.c", "x", "x.y.z", "k", "p.q.r.s.t.u", "\xc3\xa9" };
@@ -214,6 +240,7 @@ static const struct {
 	{ "{\"a\":\"\"}", "\"\" - - - - - - -" },
 	{ "{\"a\":[],\"x\":{}}", "[] - - {} - - - -" },
 	{ "{\"x\":{\"y\":{\"z\":\"v\"}}}", "- - - {\"y\":{\"z\":\"v\"}} \"v\" - - -" },
+	{ "{\"p\":\"s\",\"k\":{\"a\":1}}", "- - - - - {\"a\":1} - -" }, /* a scalar where only fields below are wanted */
 	/* escapes */
 	{ "{\"a\":\"q\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\"}", "\"q\\\"\\\\/\\u0008\\u000c\\n\\r\\tA\xc3\xa9\" - - - - - - -" },
 	{ "{\"a\":\"x\\u0000y\"}", "\"x\\u0000y\" - - - - - - -" },
@@ -380,6 +407,7 @@ int
 main(void)
 {
 	test_verdicts();
+	test_bytes();
 	test_values();
 	test_any_key();
 	test_many_paths();
