@@ -118,6 +118,8 @@ struct config {
 	void *doc;               /* private: the documents, kept for the file names in struct loc */
 };
 
+extern const struct field source_fields[]; /* the keys common to all sources, for help; offsets are the loader's own */
+
 struct config *config_load(const char *path, const struct kind *const *sources, const struct kind *const *sinks,
 	struct diags *d);
 /* The same of a text, as if it stood in a file at path. */

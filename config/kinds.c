@@ -32,7 +32,7 @@ struct common { /* keys of every source */
 };
 
 #define AT(member) offsetof(struct common, member)
-static const struct field common_rows[] = {
+const struct field source_fields[] = {
 	{ .name = "time", .type = F_STR, .off = AT(time), .help = "field of the event time, or read" },
 	{ .name = "late", .type = F_DUR, .off = AT(late), .min = 0, .max = DUR_MAX, .def = "2s",
 		.help = "how far behind the newest record one may be" },
@@ -217,7 +217,7 @@ source_take(struct load *l, const struct node *key, const struct node *map, cons
 	char q[96], where[128] = "source ";
 	const struct node *value = NULL;
 	struct common common = { 0 };
-	const struct rowset set = { common_rows, &common };
+	const struct rowset set = { source_fields, &common };
 
 	memccpy(where + 7, node_quote(key, q), '\0', sizeof where - 7);
 	check_name(l, key, "source");

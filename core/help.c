@@ -16,19 +16,6 @@ struct line {
 };
 
 /* clang-format off */
-static const struct line source_keys[] = {
-	{ "time", "field that holds the event time; `read`: when it was read (default: timestamp, time, ts, @timestamp)" },
-	{ "zone", "time zone of stamps without an offset (default UTC)" },
-	{ "late", "how far out of order records may come (default 2s)" },
-	{ "late_policy", "drop: drop later ones (default: they take the mark as their time)" },
-	{ "max_jump", "a stamp further ahead than this is taken for wrong (default 1h)" },
-	{ "idle", "silence after which the clock moves the source's time on (default 5s)" },
-	{ "blind_after", "failing reads after which the source counts as blind (default 1m)" },
-	{ "format", "json, cri or docker (default json)" },
-	{ "max_record", "a longer record is counted and skipped (default 1MiB)" },
-	{ 0 },
-};
-
 static const struct line rule_shapes[] = {
 	{ "record", "when                 each record for which it is true; prev.FIELD is the previous record of the key" },
 	{ "window", "over, when           aggregates over a sliding window of event time" },
@@ -174,10 +161,9 @@ field_type(const struct field *f, struct buf *b)
 }
 
 static void
-help_kind(const struct kind *k, struct buf *out)
+fields(const struct field *f, struct buf *out)
 {
-	buf_printf(out, "%s - %s\n", k->name, k->help);
-	for (const struct field *f = k->fields; f && f->name; f++) {
+	for (; f && f->name; f++) {
 		struct buf type;
 		buf_init(&type, 512);
 		field_type(f, &type);
@@ -189,6 +175,13 @@ help_kind(const struct kind *k, struct buf *out)
 		buf_addz(out, ")\n");
 		buf_free(&type);
 	}
+}
+
+static void
+help_kind(const struct kind *k, struct buf *out)
+{
+	buf_printf(out, "%s - %s\n", k->name, k->help);
+	fields(k->fields, out);
 }
 
 static void
@@ -213,8 +206,8 @@ static void
 help_sources(struct buf *out)
 {
 	buf_addz(out, "sources:\n  NAME: {KIND: VALUE, KEY: VALUE, ..}\n\nKeys of every source:\n");
-	lines(out, source_keys);
-	buf_addc(out, '\n');
+	fields(source_fields, out);
+	buf_addz(out, "  format          how records stand in lines (json, cri, docker; default json)\n\n");
 	help_kinds(source_kinds, out);
 }
 
