@@ -372,7 +372,7 @@ node_binary(struct exprs *x, enum node_kind kind, int a, int b)
 }
 
 /* `and`, `or` of n operands. Nested ones of the same kind are taken in; a constant that changes nothing is left out; one
- * that decides decides. */
+ * that decides decides, but where prev is read: a comparison around it must still know. */
 int
 node_logic(struct exprs *x, enum node_kind kind, const int *id, size_t n)
 {
@@ -384,14 +384,16 @@ node_logic(struct exprs *x, enum node_kind kind, const int *id, size_t n)
 	}
 	struct list *l = xmalloc(sizeof *l + max * sizeof *l->id);
 	l->n = 0;
-	bool decides = kind == N_OR, decided = false;
+	bool decides = kind == N_OR, decided = false, prev = false;
+	for (size_t i = 0; i < n; i++)
+		prev |= x->node[id[i]].flags & NODE_PREV;
 	for (size_t i = 0; i < n; i++) {
 		const struct val *v = const_of(x, id[i]);
 		if (x->node[id[i]].kind == kind) {
 			const struct list *in = x->node[id[i]].p;
 			memcpy(l->id + l->n, in->id, in->n * sizeof *in->id);
 			l->n += in->n;
-		} else if (v && v->type == V_BOOL) {
+		} else if (v && v->type == V_BOOL && !(prev && v->b == decides)) {
 			decided |= v->b == decides;
 		} else {
 			l->id[l->n++] = id[i];

@@ -300,9 +300,9 @@ test_mistakes(void)
 		int id = compile(&w, mistakes[i].text, false);
 		struct str got = buf_str(&w.d.text), want = str_of(mistakes[i].want);
 		bool good = id == -1 && str_starts(got, STR("r.yaml:")) && str_starts((struct str){ got.ptr + 7, got.len - 7 }, want);
-		ok(good, "%s: %s", mistakes[i].text, mistakes[i].want);
+		ok(good, "mistake %zu: %.*s", i, (int)strcspn(mistakes[i].want, "\n"), mistakes[i].want);
 		if (!good)
-			printf("# got %d: %s\n", id, buf_z(&w.d.text));
+			printf("# %s\n# got %d: %s\n", mistakes[i].text, id, buf_z(&w.d.text));
 		world_free(&w);
 	}
 	struct world w;

@@ -380,7 +380,8 @@ meta(struct eval *e, enum meta m)
 		switch (m) {
 		case META_TIME: /* seconds since the epoch */
 			if (r->time != NS_NONE)
-				return (struct val){ .type = V_NUM, .n = (double)r->time / 1e9 };
+				return (struct val){ .type = V_NUM,
+					.n = (double)(r->time / NS_PER_S) + (double)(r->time % NS_PER_S) / 1e9 };
 			break;
 		case META_SOURCE:
 			return str_or_null(e->source);
