@@ -155,7 +155,7 @@ totals(void)
 			total += utf8_len(buf_str(&got));
 		}
 		ok(blocks <= 50 && blocks > 3, "%zu blocks of at most 50", blocks);
-		ok(most == 10, "%zu fields in a section, at most 10", most);
+		ok(wide == 1 ? most == 10 : most <= 10, "%zu fields in a section, at most 10", most);
 		ok(total <= 12000, "%zu characters in all, at most 12000", total);
 		ok(str_has(buf_str(&q.body), STR(" more fields")), "what found no room is counted");
 		request_free(&q);
@@ -168,7 +168,7 @@ totals(void)
 
 static const struct answer answers[] = {
 	{ 200, "ok", OUT_OK, false, 0 },
-	{ 200, "ok\n", OUT_OK, false, 0 },
+	{ 200, " ok ", OUT_OK, false, 0 },
 	{ 200, "", OUT_OK, false, 0 },
 	{ 200, "{\"ok\":true}", OUT_OK, false, 0 },
 	{ 200, "<html>log in</html>", OUT_RETRY, false, 0 },

@@ -135,7 +135,8 @@ golden(const char *file, struct str body)
 	size_t n = f ? fread(text, 1, 1 << 20, f) : 0;
 	if (f)
 		fclose(f);
-	is(body, (struct str){ text, n }, file);
+	struct str want = { text, n };
+	is(body, want, file);
 	free(text);
 }
 
