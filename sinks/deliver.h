@@ -1,7 +1,10 @@
-/* deliver.h - the one thread that sends: outbox rows to sinks through curl's multi interface (the only file with curl).
+/* deliver.h - the one thread that sends: outbox rows to sinks.
  *
- * Owns its outbox connection, one multi handle, a pool of easy handles. At most INFLIGHT_MAX requests a sink at once,
- * one an alert. Never sends a row before its commit, never marks it before its answer.
+ * Owns its outbox connection and all requests in flight: at most DELIVER_INFLIGHT_MAX of a people's sink, one of a
+ * machine's (they get their transitions in order), one of an alert. Never sends a row before its commit, never marks it
+ * before its answer. Accepted: sent. 429: the sink waits as long as it was asked to. 5xx and transport errors: again, with
+ * full jitter, up to give_up. Other 3xx and 4xx: failed, told through the hook; where they mean that nothing will pass, the
+ * sink is tried ever more slowly.
  */
 #ifndef WEIR_DELIVER_H
 #define WEIR_DELIVER_H
@@ -10,8 +13,16 @@
 
 #define DELIVER_INFLIGHT_MAX 4
 
+struct deliver_hooks {
+	void *arg;
+	/* A row of sink (index in the config) has failed for good: weir.delivery-failed. Called on the delivery thread,
+	 * before the row is marked: a crash between the two tells it again. why: no secret, no URL. */
+	void (*failed)(void *arg, size_t sink, const struct alert *a, const char *why);
+};
+
 struct deliver;
-struct deliver *deliver_start(const struct config *c, struct errinfo *why); /* opens the outbox under c->state */
+/* Opens the outbox under c->state. hooks may be NULL; c and *hooks must outlive it. */
+struct deliver *deliver_start(const struct config *c, const struct deliver_hooks *hooks, struct errinfo *why);
 void deliver_wake(struct deliver *d); /* rows were committed; any thread */
 /* Stop: what is in flight may finish until drain has passed; rows left wait in the outbox. Joins and frees. */
 void deliver_stop(struct deliver *d, nsec drain);
