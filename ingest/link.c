@@ -14,6 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define STAMP_MAX 20 /* digits of a read time, and a space */
+
 enum err
 link_open(struct link *l, int fd, const char *path, int64_t base, struct errinfo *why)
 {
@@ -30,11 +32,18 @@ link_open(struct link *l, int fd, const char *path, int64_t base, struct errinfo
 	l->mtime = st.mtime;
 	l->ctime = st.ctime;
 	rotate_parse(path, &r);
+	l->stream = r.packed;
 	if (r.packed && !(l->un = unpack_open(fd, path, why))) {
 		link_free(l);
 		return why && why->code ? why->code : ERR_BAD;
 	}
 	return ERR_OK;
+}
+
+void
+link_open_pipe(struct link *l, int fd, const char *path)
+{
+	*l = (struct link){ .fd = fd, .path = xstrdup(path), .flags = PLACE_NUL, .stream = true };
 }
 
 void
@@ -109,9 +118,22 @@ read_plain(struct link *l, char *to, size_t room, size_t *got, struct errinfo *w
 	return ERR_OK;
 }
 
+static enum err
+read_pipe(struct link *l, char *to, size_t room, size_t *got, struct errinfo *why)
+{
+	ssize_t n;
+	do
+		n = read(l->fd, to, room);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return err_set(why, ERR_IO, "cannot read %s: %s", l->path, strerror(errno));
+	*got = (size_t)n;
+	return n ? ERR_OK : ERR_EOF;
+}
+
 /* Bytes from l->off on; what the caller does not use goes back to carry through unread. */
 static enum err
-read_packed(struct link *l, char *to, size_t room, size_t *got, struct errinfo *why)
+read_stream(struct link *l, char *to, size_t room, size_t *got, struct errinfo *why)
 {
 	enum err e = ERR_OK;
 	*got = l->carry_len < room ? l->carry_len : room;
@@ -120,7 +142,7 @@ read_packed(struct link *l, char *to, size_t room, size_t *got, struct errinfo *
 	l->carry_len -= *got;
 	while (e == ERR_OK && *got < room) {
 		size_t n = 0;
-		e = unpack_read(l->un, to + *got, room - *got, &n, why);
+		e = l->un ? unpack_read(l->un, to + *got, room - *got, &n, why) : read_pipe(l, to + *got, room - *got, &n, why);
 		*got += n;
 	}
 	return e;
@@ -242,6 +264,7 @@ batch_start(struct link *l, struct batch *b)
 	b->seq = l->base + l->off;
 	b->offset = l->off;
 	b->file = str_of(l->path);
+	b->stamped = l->stamped;
 	b->drop_in = b->drop_out = l->flags / PLACE_STREAM0 & (PLACE_STREAM0 - 1);
 }
 
@@ -329,20 +352,20 @@ skip_front(struct link *l, struct batch *b, size_t n)
 enum err
 link_fill(struct link *l, struct batch *b, bool last, struct errinfo *why)
 {
-	size_t most = frame_limit(b->format, b->max_record), room = BATCH_BYTES, n = 0;
+	size_t most = frame_limit(b->format, b->max_record) + (l->stamped ? STAMP_MAX : 0), room = BATCH_BYTES, n = 0;
 	if (most < BATCH_BYTES)
 		most = BATCH_BYTES;
 	batch_start(l, b);
 	for (;; room = 2 * room < most ? 2 * room : most) {
 		batch_room(b, room);
-		enum err e = l->un ? read_packed(l, b->data, room, &n, why) : read_plain(l, b->data, room, &n, why);
-		if (e && !(l->un && (n || e == ERR_EOF || e == ERR_AGAIN)))
+		enum err e = l->stream ? read_stream(l, b->data, room, &n, why) : read_plain(l, b->data, room, &n, why);
+		if (e && !(l->stream && (n || e == ERR_EOF || e == ERR_AGAIN)))
 			return e;
 		if (e && why && n) /* of a packed file: what was readable comes first, the error the next time */
 			*why = (struct errinfo){ 0 };
-		bool full = n == room, torn = l->un && e != ERR_OK;
+		bool full = n == room, torn = l->stream && e != ERR_OK;
 		l->at_end = !full;
-		if (!l->un)
+		if (!l->stream)
 			l->seen = l->off + (int64_t)n;
 		unsigned flags = l->flags;
 		size_t skip = skip_front(l, b, n);
@@ -358,7 +381,7 @@ link_fill(struct link *l, struct batch *b, bool last, struct errinfo *why)
 			batch_place(l, b);
 			return ERR_OK;
 		}
-		if (l->un)
+		if (l->stream)
 			unread(l, b->data + cut, n - cut);
 		if (cut == 0) {
 			l->flags = flags;

@@ -16,6 +16,8 @@ struct link {
 	char *path;
 	int fd; /* -1: not open */
 	struct unpack *un;
+	bool stream;   /* packed, or a pipe: read once, from front to end */
+	bool stamped;  /* a spool whose lines begin with their read time */
 	struct ident id;
 	int64_t off;   /* next byte to give */
 	int64_t base;  /* seq of byte 0 of the file */
@@ -26,7 +28,7 @@ struct link {
 	bool at_end;   /* the last fill reached the end of what there is */
 	size_t head_len, mark_len;
 	char head[HEAD_MAX], mark[MARK_MAX];
-	char *carry;   /* packed: unpacked and not yet given, from off on */
+	char *carry;   /* stream: read and not yet given, from off on */
 	size_t carry_len, carry_cap;
 };
 
@@ -34,6 +36,8 @@ struct link {
 
 /* Take over fd, at offset 0; base is the seq of its first byte. The fd is closed on failure. */
 enum err link_open(struct link *l, int fd, const char *path, int64_t base, struct errinfo *why) MUST_CHECK;
+/* The same for a pipe; reads of it block. It has no place to come back to. */
+void link_open_pipe(struct link *l, int fd, const char *path);
 void link_free(struct link *l); /* *l is LINK_NONE after */
 /* Go to p->off if the content is what p says, keeping its seq; ERR_BAD: another content, ERR_IO. A packed file is
  * unpacked up to there. The link must be fresh from link_open. */

@@ -79,23 +79,31 @@ open_beneath(const char *root, const char *rel)
 	return fd;
 }
 
-/* Close the descriptor of a chain that has nothing to read, so that another may have it. */
+/* Close the descriptor of one chain, so that another may have it: one that has nothing to read, or any whose file still
+ * has its name, so that it can be opened again. Packed ones stay: they would be unpacked from the start again. */
+static bool
+close_one(struct source *s, bool idle)
+{
+	bool done = false;
+	for (size_t i = 0; i < s->npart && !done; i++) {
+		struct chain *c = chain_of(s->part[i]);
+		if (pthread_mutex_trylock(&c->lock) != 0)
+			continue; /* in use, maybe by us */
+		done = c->cur.fd >= 0 && !c->cur.stream && !c->rotated && (!idle || (c->cur.at_end && !c->part.unread));
+		if (done)
+			chain_close(s, c);
+		pthread_mutex_unlock(&c->lock);
+	}
+	return done;
+}
+
 static void
 make_room(struct source *s)
 {
 	struct files *f = files_of(s);
 	pthread_rwlock_rdlock(&f->parts);
-	for (size_t i = 0; i < s->npart; i++) {
-		struct chain *c = chain_of(s->part[i]);
-		if (pthread_mutex_trylock(&c->lock) != 0)
-			continue; /* in use, maybe by us */
-		bool idle = c->cur.fd >= 0 && !c->cur.un && c->cur.at_end && !c->rotated && !c->part.unread && c->tail < 0;
-		if (idle)
-			chain_close(s, c);
-		pthread_mutex_unlock(&c->lock);
-		if (idle)
-			break;
-	}
+	if (!close_one(s, true))
+		(void)close_one(s, false);
 	pthread_rwlock_unlock(&f->parts);
 }
 
