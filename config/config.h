@@ -72,6 +72,7 @@ struct rule_def {
 	struct text_at first;
 	nsec learn;
 	nsec forget;
+	bool forget_given;       /* not the default */
 	/* what the alert says */
 	enum level severity;
 	struct text_at title, text, runbook;

@@ -265,6 +265,7 @@ check_rest(struct load *l, struct rule_def *r, const struct node *map, unsigned 
 		good &= check_levels(l, r, map);
 	if (shape == ABSENT)
 		good &= expect_take(l, map, r);
+	r->forget_given = node_get(map, "forget") != NULL;
 	return good & check_forget(l, r, map);
 }
 

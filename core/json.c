@@ -115,29 +115,94 @@ json_str(struct buf *b, struct str s)
 	buf_addc(b, '"');
 }
 
+static int
+atoi_small(const char *p) /* an exponent as printf writes it: a sign, digits */
+{
+	int v = 0;
+	for (const char *d = p + 1; *d; d++)
+		v = v * 10 + (*d - '0');
+	return *p == '-' ? -v : v;
+}
+
+/* Digits and a decimal exponent as JavaScript lays a number out (ECMA-262, Number::toString): plain up to 21 digits and
+ * down to 1e-6, else with an exponent. v = 0.DIGITS * 10^point. */
+static size_t
+layout(const char *digits, int n, int point, char *out)
+{
+	char *p = out;
+	if (point > 0 && point <= 21) {
+		for (int i = 0; i < n || i < point; i++) {
+			if (i == point)
+				*p++ = '.';
+			*p++ = i < n ? digits[i] : '0';
+		}
+	} else if (point <= 0 && point > -6) {
+		*p++ = '0';
+		*p++ = '.';
+		for (int i = point; i < 0; i++)
+			*p++ = '0';
+		memcpy(p, digits, (size_t)n);
+		p += n;
+	} else {
+		*p++ = digits[0];
+		if (n > 1) {
+			*p++ = '.';
+			memcpy(p, digits + 1, (size_t)n - 1);
+			p += n - 1;
+		}
+		*p++ = 'e';
+		*p++ = point > 0 ? '+' : '-';
+		int e = point > 0 ? point - 1 : 1 - point;
+		if (e >= 100)
+			*p++ = (char)('0' + e / 100);
+		if (e >= 10)
+			*p++ = (char)('0' + e / 10 % 10);
+		*p++ = (char)('0' + e % 10);
+	}
+	*p = '\0';
+	return (size_t)(p - out);
+}
+
 size_t
 num_text(double v, char out[32])
 {
+	size_t sign = 0;
 	if (v == 0) { /* -0 and 0 are equal, so one text */
 		memcpy(out, "0", 2);
 		return 1;
 	}
-	if (fabs(v) <= 9007199254740992.0 && v == floor(v)) { /* the usual case, without printf's search for digits */
+	if (v < 0) {
+		out[sign++] = '-';
+		v = -v;
+	}
+	char *to = out + sign;
+	if (v <= 9007199254740992.0 && v == floor(v)) { /* the usual case, without printf's search for digits */
 		char rev[24];
 		size_t n = 0, at = 0;
-		for (uint64_t u = (uint64_t)fabs(v); u; u /= 10)
+		for (uint64_t u = (uint64_t)v; u; u /= 10)
 			rev[n++] = (char)('0' + u % 10);
-		if (v < 0)
-			out[at++] = '-';
 		while (n)
-			out[at++] = rev[--n];
-		out[at] = '\0';
-		return at;
+			to[at++] = rev[--n];
+		to[at] = '\0';
+		return sign + at;
 	}
-	for (int digits = 15;; digits++) { /* 17 digits always read back */
-		int n = snprintf(out, 32, "%.*g", digits, v);
-		if (digits == 17 || strtod(out, NULL) == v)
-			return (size_t)n;
+	if (!isfinite(v)) {
+		memcpy(out, "null", 5);
+		return 4;
+	}
+	for (int prec = 14;; prec++) { /* 17 digits always read back */
+		char e[40], digits[20];
+		int n = 0;
+		snprintf(e, sizeof e, "%.*e", prec, v);
+		if (prec < 16 && strtod(e, NULL) != v)
+			continue;
+		const char *p = e;
+		for (; *p != 'e'; p++)
+			if (*p != '.')
+				digits[n++] = *p;
+		while (n > 1 && digits[n - 1] == '0')
+			n--;
+		return sign + layout(digits, n, atoi_small(p + 1) + 1, to);
 	}
 }
 

@@ -301,11 +301,11 @@ files_close(struct source *s)
 static const char *const start_names[] = { "end", "beginning", NULL };
 
 static const struct field files_fields[] = {
-	{ .name = "files", .type = F_STRLIST, .off = offsetof(struct files_conf, files), .flags = F_REQUIRED,
+	{ .name = "files", .type = F_STRLIST, .off = offsetof(struct files_conf, files), .flags = F_REQUIRED | F_PATH,
 		.help = "Patterns of the files to read; ** stands for any number of folders. Their rotations belong to them." },
 	{ .name = "start", .type = F_ENUM, .off = offsetof(struct files_conf, start), .def = "end", .names = start_names,
 		.help = "Where reading begins in files that are there at the very first start; later ones are read whole." },
-	{ .name = "follow", .type = F_STRLIST, .off = offsetof(struct files_conf, follow),
+	{ .name = "follow", .type = F_STRLIST, .off = offsetof(struct files_conf, follow), .flags = F_PATH,
 		.help = "Folders outside of the patterns' own to which links may lead." },
 	{ .name = NULL },
 };

@@ -300,6 +300,35 @@ files_scan(struct source *s, nsec now)
 	f->next_poll = now + (took > POLL_NS ? took : POLL_NS);
 }
 
+/* Rotations beside a live file belong to it even where the pattern does not name them: live reading finds them too. */
+static void
+add_rotations(struct found *all)
+{
+	for (size_t i = 0, n = all->n; i < n; i++) {
+		struct rotated r;
+		rotate_parse(all->path[i], &r);
+		if (r.is)
+			continue;
+		struct found near = { 0 };
+		for (int k = 0; k < 2; k++) {
+			char *pattern = xasprintf("%s%c*", all->path[i], k ? '-' : '.');
+			glob_find(pattern, &near);
+			free(pattern);
+		}
+		for (size_t k = 0; k < near.n; k++) {
+			rotate_parse(near.path[k], &r);
+			bool known = !r.is || r.base != strlen(all->path[i]);
+			for (size_t m = 0; m < all->n && !known; m++)
+				known = strcmp(all->path[m], near.path[k]) == 0;
+			if (known)
+				continue;
+			GROW(all->path, all->n, all->cap);
+			all->path[all->n++] = xstrdup(near.path[k]);
+		}
+		found_free(&near);
+	}
+}
+
 enum err
 files_replay_setup(struct source *s, struct errinfo *why)
 {
@@ -326,8 +355,10 @@ files_replay_setup(struct source *s, struct errinfo *why)
 				f->pattern.path[i]);
 		}
 	}
-	if (!f->named)
+	if (!f->named) {
+		add_rotations(&all);
 		keep_regular(s, &all);
+	}
 	size_t n;
 	struct chain_names *g = rotate_group((const char *const *)all.path, all.n, &n);
 	for (size_t i = 0; i < n; i++) {

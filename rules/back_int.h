@@ -18,8 +18,8 @@ struct open_alert {          /* what is kept while an alert is pending or firing
 	nsec last;           /* record: newest match */
 	int64_t count;
 	bool partial;
-	uint8_t pending, holding; /* window: bit a level */
-	nsec since[LEVELS];  /* window: when a pending level was first true */
+	uint8_t clocks;      /* window: bit a level whose clock runs: all while pending, those above level while firing */
+	nsec since[LEVELS];  /* window: the boundary at which that clock started */
 };
 
 struct carried {             /* of the newest record: slots as in a tuple, and raw lines (newest last) */
@@ -54,6 +54,7 @@ struct key {
 	bool stored : 1;     /* has rows in the store */
 	bool dead : 1;       /* dropped; the struct stays while a checkpoint list holds it */
 	bool opened : 1;     /* pair */
+	bool emptied : 1;    /* window: its window was seen empty since its last record */
 	nsec seen;           /* time of the newest tuple (forget), pair: of the open while opened */
 	nsec opened_at;
 	char text[];         /* canonical JSON values of the key: "merging",12} */
@@ -203,6 +204,7 @@ struct emit {
 	int64_t count;
 	const char *cause;
 	bool partial;
+	bool by_resolve;     /* value and threshold are those of resolve_when */
 	const uint64_t *line; /* hold: 0: two words and the number among equal lines; else NULL */
 };
 void emit(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e);

@@ -121,12 +121,19 @@ conditions(struct ruleset *rs, struct rule *r, const struct cond_def *c, int out
 }
 
 static void
+side(const struct ruleset *rs, int id, int *left, const char **op, int *right)
+{
+	*left = *right = -1;
+	if (id >= 0 && !expr_first_comparison(rs->exprs, id, left, op, right))
+		*left = id; /* no comparison: the condition itself is the value */
+}
+
+static void
 sides(struct ruleset *rs, struct rule *r)
 {
 	for (int l = 0; l < LEVELS; l++) {
-		r->left[l] = r->right[l] = -1;
-		if (r->when[l] >= 0 && !expr_first_comparison(rs->exprs, r->when[l], &r->left[l], &r->op[l], &r->right[l]))
-			r->left[l] = r->when[l]; /* no comparison: the condition itself is the value */
+		side(rs, r->when[l], &r->left[l], &r->op[l], &r->right[l]);
+		side(rs, r->resolve_when[l], &r->resolve_left[l], &r->resolve_op[l], &r->resolve_right[l]);
 	}
 }
 
@@ -289,7 +296,7 @@ dispatch(const struct ruleset *rs, struct rule *r)
 		return;
 	if (r->shape == SHAPE_RECORD && r->nprev == 0 && !r->by_level && equality(rs, r->when[r->def->severity], -1, d, 0))
 		return;
-	if (r->shape == SHAPE_PAIR && equality(rs, r->open, -1, d, 0) && equality(rs, r->close, d->slot, d, 1))
+	if (r->shape == SHAPE_PAIR && !r->def->forget_given && equality(rs, r->open, -1, d, 0) && equality(rs, r->close, d->slot, d, 1))
 		return;
 	*d = (struct dispatch){ .slot = -1 };
 }

@@ -214,18 +214,18 @@ default_text(struct back *b, struct rule_state *rs, const struct key *k, const s
 		add_key(b, r, k, out, ", ");
 		return;
 	}
-	if (r->left[e->level] >= 0) {
-		expr_text(b->rs->exprs, r->left[e->level], out);
+	int left = (e->by_resolve ? r->resolve_left : r->left)[e->level];
+	if (left >= 0) {
+		expr_text(b->rs->exprs, left, out);
 		buf_addz(out, " = ");
 		buf_str_add(out, s->v.name[TPL_VALUE]);
 	}
-	if (r->right[e->level] >= 0) {
-		if (e->event == EV_RESOLVED || e->event == EV_DROPPED)
-			buf_printf(out, " (alerts when %s ", r->op[e->level]);
-		else
-			buf_printf(out, " %s ", r->op[e->level]);
+	if ((e->by_resolve ? r->resolve_right : r->right)[e->level] >= 0) {
+		const char *op = (e->by_resolve ? r->resolve_op : r->op)[e->level];
+		bool over = (e->event == EV_RESOLVED || e->event == EV_DROPPED) && !e->by_resolve;
+		buf_printf(out, over ? " (alerts when %s " : " %s ", op);
 		buf_str_add(out, s->v.name[TPL_THRESHOLD]);
-		if (e->event == EV_RESOLVED || e->event == EV_DROPPED)
+		if (over)
 			buf_addc(out, ')');
 	}
 	if (r->shape == SHAPE_WINDOW) {

@@ -401,7 +401,7 @@ apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rul
 			flags = TUPLE_OPEN;
 		else if (eval_test(f->eval, r->close) == TRI_TRUE)
 			flags = TUPLE_CLOSE;
-		else
+		else if (!r->def->forget_given)
 			return;
 		carries = flags == TUPLE_OPEN;
 		break;

@@ -65,6 +65,8 @@ struct rule {
 	int when[LEVELS], resolve_when[LEVELS];
 	int left[LEVELS], right[LEVELS]; /* sides of the first comparison: value and threshold; -1: none */
 	const char *op[LEVELS];
+	int resolve_left[LEVELS], resolve_right[LEVELS]; /* of resolve_when */
+	const char *resolve_op[LEVELS];
 	bool has_resolve, by_level;
 	nsec for_[LEVELS];
 

@@ -1,4 +1,8 @@
-/* shape_pair.c - opened and not closed in time: stuck sessions, missing replies. */
+/* shape_pair.c - opened and not closed in time: stuck sessions, missing replies.
+ *
+ * A key exists from its open to its close. Where the rule says `forget` itself, every record of the key that the rule sees
+ * is a tuple and keeps it; with the default of 7d only opens and closes do.
+ */
 #include "rules/back_int.h"
 
 #include <stdlib.h>
@@ -34,6 +38,8 @@ pair_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	key_touch(b, rs, k);
 	rs->records++;
 	k->seen = t->time;
+	if (!opens && !(t->flags & TUPLE_CLOSE))
+		return; /* only seen: its timer looks again when it is due */
 	if (!opens) {
 		finish(b, rs, k, t->time, NULL);
 		return;

@@ -266,6 +266,7 @@ agg_value(struct rule_state *rs, struct key *k, const struct agg_def *a, int64_t
 
 struct verdicts {
 	enum tri when[LEVELS], stop[LEVELS]; /* stop: resolve_when, or not when */
+	bool null;                           /* no data: what decided was null */
 };
 
 static enum tri
@@ -277,10 +278,25 @@ negate(enum tri t)
 static void
 judge(struct back *b, const struct rule *r, struct verdicts *v)
 {
+	v->null = false;
 	for (int l = 0; l < LEVELS; l++) {
 		v->when[l] = r->when[l] < 0 ? TRI_FALSE : eval_test(b->eval, r->when[l]);
-		v->stop[l] = r->resolve_when[l] >= 0 ? eval_test(b->eval, r->resolve_when[l]) :
-			r->has_resolve ? TRI_FALSE : negate(v->when[l]);
+		v->stop[l] = r->resolve_when[l] >= 0 ? eval_test(b->eval, r->resolve_when[l]) : negate(v->when[l]);
+	}
+}
+
+/* An empty window under `evaluate`: what decides is evaluated, and null counts as `resolve` would. */
+static void
+judge_empty(struct back *b, const struct rule *r, const struct open_alert *a, struct verdicts *v)
+{
+	judge(b, r, v);
+	if (a && a->state == ST_FIRING)
+		v->null = v->stop[a->level] == TRI_NULL;
+	for (int l = 0; l < LEVELS; l++) {
+		if (v->when[l] != TRI_NULL)
+			continue;
+		v->when[l] = TRI_FALSE;
+		v->null |= a && a->state == ST_PENDING && a->clocks >> l & 1;
 	}
 }
 
@@ -291,12 +307,15 @@ tell(struct back *b, struct rule_state *rs, struct key *k, const struct view *v,
 	struct open_alert *a = k->alert;
 	nsec now = v->at * r->every;
 	bool over = event == EV_RESOLVED || event == EV_DROPPED;
+	bool by_resolve = event == EV_RESOLVED && r->resolve_when[a->level] >= 0;
+	int left = (by_resolve ? r->resolve_left : r->left)[a->level], right = (by_resolve ? r->resolve_right : r->right)[a->level];
 	struct emit e = { .event = event, .state = over ? ST_RESOLVED : a->state, .level = a->level, .timestamp = now,
 		.start = a->start, .ends = over ? now : NS_NONE, .count = (int64_t)v->n, .cause = cause };
-	if (r->left[a->level] >= 0)
-		e.value = eval_value(b->eval, r->left[a->level]);
-	if (r->right[a->level] >= 0)
-		e.threshold = eval_value(b->eval, r->right[a->level]);
+	if (left >= 0)
+		e.value = eval_value(b->eval, left);
+	if (right >= 0)
+		e.threshold = eval_value(b->eval, right);
+	e.by_resolve = by_resolve;
 	emit(b, rs, k, &e);
 }
 
@@ -311,7 +330,7 @@ finish(struct back *b, struct rule_state *rs, struct key *k, const struct view *
 }
 
 static int
-highest(uint8_t bits)
+highest(unsigned bits)
 {
 	int l = LEVELS - 1;
 	while (l >= 0 && !(bits >> l & 1))
@@ -319,101 +338,66 @@ highest(uint8_t bits)
 	return l;
 }
 
-/* Each level's own clock: idle, pending since, holding. */
-static void
-levels_step(const struct rule *r, struct open_alert *a, const struct verdicts *v, nsec now)
+/* Run the clocks of the levels above `above`; gives the levels that are due as bits. */
+static unsigned
+clocks_step(const struct rule *r, struct open_alert *a, const struct verdicts *v, nsec now, int above)
 {
-	for (int l = 0; l < LEVELS; l++) {
+	unsigned due = 0;
+	for (int l = above + 1; l < LEVELS; l++) {
 		uint8_t bit = (uint8_t)(1 << l);
-		if (r->when[l] < 0)
-			continue;
-		if (a->holding & bit) {
-			if (v->stop[l] == TRI_TRUE)
-				a->holding &= (uint8_t)~bit;
-			continue;
-		}
 		if (v->when[l] == TRI_FALSE)
-			a->pending &= (uint8_t)~bit;
+			a->clocks &= (uint8_t)~bit;
 		if (v->when[l] != TRI_TRUE)
 			continue;
-		if (!(a->pending & bit)) {
-			a->pending |= bit;
+		if (!(a->clocks & bit)) {
+			a->clocks |= bit;
 			a->since[l] = now;
 		}
-		if (now - a->since[l] >= r->for_[l]) {
-			a->pending &= (uint8_t)~bit;
-			a->holding |= bit;
-		}
+		if (now - a->since[l] >= r->for_[l])
+			due |= bit;
 	}
+	return due;
 }
 
+/* From now on the alert is of this level; clocks of it and below are of no use while it holds. */
 static void
-fire(struct back *b, struct rule_state *rs, struct key *k, const struct view *v, int level)
+take_level(struct open_alert *a, int level)
 {
-	k->alert->state = ST_FIRING;
-	k->alert->level = (enum level)level;
-	rs->open++;
-	tell(b, rs, k, v, EV_FIRING, NULL);
+	a->level = (enum level)level;
+	a->clocks &= (uint8_t)(0xfe << level);
 }
 
-/* A firing alert at a boundary; true if it resolved. */
-static bool
+/* A firing alert at a boundary. A higher level that is due wins over the end of this one; else its end
+ * hands over to the next lower one whose `when` is not false, its `for` counted as met. */
+static void
 firing_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view, const struct verdicts *v)
 {
-	struct open_alert *a = k->alert;
-	int level = highest(a->holding);
-	if (level < (int)a->level) /* the level stopped holding: the next lower one whose `when` is not false takes over */
-		for (int l = (int)a->level - 1; l > level; l--)
-			if (rs->rule->when[l] >= 0 && v->when[l] != TRI_FALSE) {
-				level = l;
-				a->holding |= (uint8_t)(1 << l);
-				a->pending &= (uint8_t) ~(1 << l);
-			}
-	if (level < 0) {
-		finish(b, rs, k, view, NULL);
-		return true;
-	}
-	if (level != (int)a->level) {
-		a->level = (enum level)level;
-		tell(b, rs, k, view, EV_LEVEL, NULL);
-	}
-	return false;
-}
-
-/* What no_data makes of an empty window. false: the boundary is settled. */
-static bool
-empty_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view, struct verdicts *v, bool *resolved)
-{
 	const struct rule *r = rs->rule;
-	if (r->no_data == NO_DATA_KEEP)
-		return false;
-	if (r->no_data == NO_DATA_EVALUATE) {
-		judge(b, r, v);
-		if (k->alert == NULL || k->alert->state == ST_PENDING) {
-			bool null = k->alert != NULL;
-			for (int l = 0; l < LEVELS; l++) /* pending: null of all that wait ends it as `resolve` would */
-				null &= k->alert == NULL || !(k->alert->pending >> l & 1) || v->when[l] == TRI_NULL;
-			if (!null)
-				return true;
-		} else if ((r->has_resolve ? v->stop : v->when)[k->alert->level] != TRI_NULL) {
-			return true;
-		}
+	struct open_alert *a = k->alert;
+	int was = (int)a->level, level = highest(clocks_step(r, a, v, view->at * r->every, was));
+	if (level < 0 && v->stop[was] != TRI_TRUE && !v->null)
+		return;
+	for (int l = was - 1; level < 0 && l >= 0 && !v->null; l--)
+		if (r->when[l] >= 0 && v->when[l] != TRI_FALSE)
+			level = l;
+	if (level < 0) {
+		finish(b, rs, k, view, v->null ? "no data" : NULL);
+		return;
 	}
-	if (k->alert) {
-		finish(b, rs, k, view, "no data");
-		*resolved = true;
-	}
-	return false;
+	for (int l = level; l < was; l++) /* what stopped starts anew at the next boundary */
+		a->clocks &= (uint8_t) ~(1 << l);
+	a->clocks &= (uint8_t) ~(1 << was);
+	take_level(a, level);
+	tell(b, rs, k, view, EV_LEVEL, NULL);
 }
 
 static void
-condition_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view, const struct verdicts *v,
-	bool *resolved)
+condition_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view, const struct verdicts *v)
 {
 	const struct rule *r = rs->rule;
 	nsec now = view->at * r->every;
-	bool opened = false;
-	if (k->alert == NULL) {
+	bool opened = k->alert == NULL;
+	if (opened) {
 		bool any = false;
 		for (int l = 0; l < LEVELS; l++)
 			any |= v->when[l] == TRI_TRUE;
@@ -422,21 +406,48 @@ condition_step(struct back *b, struct rule_state *rs, struct key *k, const struc
 		k->alert = xcalloc(1, sizeof *k->alert);
 		k->alert->state = ST_PENDING;
 		k->alert->start = now;
-		opened = true;
 	}
-	levels_step(r, k->alert, v, now);
-	if (k->alert->state == ST_FIRING) {
-		*resolved = firing_step(b, rs, k, view, v);
+	struct open_alert *a = k->alert;
+	if (a->state == ST_FIRING) {
+		firing_step(b, rs, k, view, v);
 		return;
 	}
-	int level = highest(k->alert->holding);
+	int level = highest(clocks_step(r, a, v, now, -1));
 	if (level >= 0) {
-		fire(b, rs, k, view, level);
-	} else if (k->alert->pending == 0) {
-		finish(b, rs, k, view, NULL);
+		a->state = ST_FIRING;
+		take_level(a, level);
+		rs->open++;
+		tell(b, rs, k, view, EV_FIRING, NULL);
+	} else if (a->clocks == 0) {
+		finish(b, rs, k, view, v->null ? "no data" : NULL);
 	} else if (opened) {
-		k->alert->level = (enum level)highest(k->alert->pending);
+		a->level = (enum level)highest(a->clocks);
 		tell(b, rs, k, view, EV_PENDING, NULL);
+	}
+}
+
+/* The window holds no record at all. */
+static void
+empty_step(struct back *b, struct rule_state *rs, struct key *k, const struct view *view)
+{
+	const struct rule *r = rs->rule;
+	bool first = !k->emptied;
+	struct verdicts v;
+	k->emptied = true;
+	switch (r->no_data) {
+	case NO_DATA_KEEP:
+		return;
+	case NO_DATA_EVALUATE:
+		if (k->alert == NULL && !first)
+			return;
+		judge_empty(b, r, k->alert, &v);
+		condition_step(b, rs, k, view, &v);
+		return;
+	case NO_DATA_RESOLVE:
+	case NO_DATA_DEFAULT:
+		if (k->alert)
+			finish(b, rs, k, view, "no data");
+		return;
 	}
 }
 
@@ -470,7 +481,7 @@ next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
 				least(&next, pane + r->agg[a].panes + 1, at);
 	}
 	for (int l = 0; k->alert && l < LEVELS; l++)
-		if (k->alert->pending >> l & 1)
+		if (k->alert->clocks >> l & 1)
 			least(&next, (k->alert->since[l] + r->for_[l] + r->every - 1) / r->every, at);
 	return next;
 }
@@ -487,7 +498,7 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	const struct rule *r = rs->rule;
 	struct view view = { .at = at };
 	struct verdicts v;
-	bool resolved = false;
+	uint64_t told = b->emitted;
 	key_touch(b, rs, k);
 	b->stats.evaluations++;
 	if (rs->base != NEVER) {
@@ -505,20 +516,20 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	b->rec.time = at * r->every;
 	eval_begin(b->eval, &b->rec, STR(""), &b->arena);
 	eval_set_aggs(b->eval, b->aggs);
-	bool decide = true;
-	if (view.n_long == 0)
-		decide = empty_step(b, rs, k, &view, &v, &resolved);
-	else
+	if (view.n_long == 0) {
+		empty_step(b, rs, k, &view);
+	} else {
+		k->emptied = false;
 		judge(b, r, &v);
-	if (decide)
-		condition_step(b, rs, k, &view, &v, &resolved);
+		condition_step(b, rs, k, &view, &v);
+	}
 	slots_clear(b, r);
 	arena_reset(&b->arena);
 	/* Panes that have left every window. */
 	while (k->npane && rs->base + pane_at(rs, k, 0)->rel + r->panes < at)
 		pane_remove(rs, k, 0);
 	int64_t next = next_wake(rs, k, at);
-	if (resolved)
+	if (b->emitted != told) /* what did not count beside this transition counts at the next boundary */
 		least(&next, at + 1, at);
 	if (next == NEVER && k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n)
 		key_drop(b, rs, k);

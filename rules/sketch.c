@@ -6,18 +6,44 @@
 
 #define CODE_ZERO_TO 40000 /* bucket numbers of doubles lie within +-37,300 */
 
-static const double g = 1.01 / 0.99;
+/* Long double keeps the powers right to the last digit of a double. */
+static const long double g = 101.0L / 99.0L;
 
 int32_t
 sketch_code(double x)
 {
 	static double log_g; /* set once to the same value by whoever comes first */
 	if (log_g == 0)
-		log_g = log(1.01 / 0.99);
+		log_g = (double)logl(g);
 	if (x == 0)
 		return 0;
-	int32_t i = (int32_t)ceil(log(fabs(x)) / log_g);
+	double r = log(fabs(x)) / log_g;
+	int32_t i = (int32_t)ceil(r);
+	if (fabs(r - nearbyint(r)) < 1e-9) { /* beside the edge of two buckets, the quotient's rounding must not decide */
+		i = (int32_t)nearbyint(r);
+		if ((long double)fabs(x) > powl(g, i))
+			i++;
+	}
 	return x > 0 ? i + CODE_ZERO_TO : -(i + CODE_ZERO_TO);
+}
+
+/* A double and what its rounding lost: twice the precision, enough that g^i comes out correctly rounded. */
+struct dd {
+	double hi, lo;
+};
+
+static struct dd
+dd_mul(struct dd a, struct dd b)
+{
+	double p = a.hi * b.hi, e = fma(a.hi, b.hi, -p) + (a.hi * b.lo + a.lo * b.hi);
+	return (struct dd){ p + e, e - ((p + e) - p) };
+}
+
+static struct dd
+dd_ratio(double a, double b)
+{
+	double q = a / b, r = fma(-q, b, a) / b;
+	return (struct dd){ q + r, r - ((q + r) - q) };
 }
 
 double
@@ -26,8 +52,11 @@ sketch_bucket_value(int32_t code)
 	if (code == 0)
 		return 0;
 	int32_t i = (code > 0 ? code : -code) - CODE_ZERO_TO;
-	double v = 2 * pow(g, i) / (g + 1);
-	return code > 0 ? v : -v;
+	struct dd v = dd_ratio(99, 100), base = i < 0 ? dd_ratio(99, 101) : dd_ratio(101, 99); /* 2/(g+1) = 0.99 */
+	for (uint32_t n = (uint32_t)(i < 0 ? -i : i); n; n >>= 1, base = dd_mul(base, base))
+		if (n & 1)
+			v = dd_mul(v, base);
+	return code > 0 ? v.hi : -v.hi;
 }
 
 /* Index of code, or where it belongs. */

@@ -224,7 +224,12 @@ static bool
 is_loopback(const char *host, size_t n)
 {
 	struct str h = { host, n };
-	return str_eq(h, STR("localhost")) || str_eq(h, STR("[::1]")) || str_starts(h, STR("127."));
+	if (str_eq(h, STR("localhost")) || str_eq(h, STR("[::1]")))
+		return true;
+	for (size_t i = 0; i < n; i++) /* 127.x.y.z as an address, not as the start of a name */
+		if (host[i] != '.' && (host[i] < '0' || host[i] > '9'))
+			return false;
+	return str_starts(h, STR("127."));
 }
 
 void

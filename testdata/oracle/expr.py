@@ -219,8 +219,9 @@ class Arithmetic:
 
 
 class Call:
-    def __init__(self, name, args):
-        self.name, self.args = name, args
+    def __init__(self, name, args, pos):
+        self.name, self.args, self.pos = name, args, pos
+        self.left = args[0]
         self.on_prev = name == "has" and uses_prev(args[0])
 
     def kids(self):
@@ -274,7 +275,7 @@ def walk(node):
 
 def value_node(node):
     """The left side of the first comparison in reading order, else the whole."""
-    found = [n for n in walk(node) if isinstance(n, Compare)]
+    found = [n for n in walk(node) if isinstance(n, Compare) or (isinstance(n, Call) and n.name == "has")]
     return min(found, key=lambda n: n.pos).left if found else node
 
 
@@ -407,7 +408,7 @@ class Grammar:
         return node
 
     def call(self):
-        name = self.tok().text
+        name, pos = self.tok().text, self.tok().pos
         self.i += 2
         if name in FUNCTIONS:
             args = [self.disjunction()]
@@ -416,7 +417,7 @@ class Grammar:
             self.need(")")
             if len(args) != FUNCTIONS[name]:
                 self.fail("%s takes %d" % (name, FUNCTIONS[name]))
-            return Call(name, args)
+            return Call(name, args, pos)
         if name not in AGGREGATES:
             self.fail("unknown function %r" % name)
         if not self.allow_aggs:
