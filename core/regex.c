@@ -16,6 +16,7 @@
 #include <pcre2.h>
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 
 #define PATTERN_MAX 4096        /* bytes */
@@ -25,10 +26,10 @@
 #define JIT_STACK_START 32768
 #define JIT_STACK_MAX 1048576   /* past it the interpreter is asked */
 
-/* An upper bound of steps or of ways to match, c * (n + 1)^d for a subject of n bytes. */
+#define DEGREES 4
+/* An upper bound of steps or of ways to match a subject of n bytes: the sum of c[d] * (n + 1)^d. */
 struct bound {
-	double c;
-	int d;
+	double c[DEGREES];
 };
 
 struct shape {
@@ -175,10 +176,10 @@ interpret(const pcre2_code *code, struct regex_scratch *s, struct str subject, u
 static bool
 bounded(const struct regex *r, size_t len)
 {
-	double steps = r->shape.steps.c;
-	for (int i = 0; i < r->shape.steps.d; i++)
-		steps *= (double)len + 1;
-	return r->shape.known && 2 * steps + 8 < r->limit;
+	double steps = 0;
+	for (int d = DEGREES - 1; d >= 0; d--)
+		steps = steps * ((double)len + 1) + r->shape.steps.c[d];
+	return r->shape.known && steps + 16 < r->limit;
 }
 
 static enum regex_answer
@@ -298,20 +299,29 @@ struct part {
 
 static struct part scan_alternatives(struct scan *s, bool sure);
 
-#define BOUND_MAX 1e12
+static struct bound
+number(double c)
+{
+	return (struct bound){ { c } };
+}
 
 static struct bound
 sum(struct bound a, struct bound b)
 {
-	double c = a.c + b.c;
-	return (struct bound){ c < BOUND_MAX ? c : BOUND_MAX, a.d > b.d ? a.d : b.d };
+	for (int i = 0; i < DEGREES; i++)
+		a.c[i] += b.c[i];
+	return a;
 }
 
 static struct bound
 product(struct bound a, struct bound b)
 {
-	double c = a.c * b.c;
-	return (struct bound){ c < BOUND_MAX ? c : BOUND_MAX, a.d + b.d > 9 ? 9 : a.d + b.d };
+	struct bound out = { { 0 } };
+	for (int i = 0; i < DEGREES; i++)
+		for (int k = 0; k < DEGREES; k++)
+			if (a.c[i] > 0 && b.c[k] > 0)
+				out.c[i + k < DEGREES ? i + k : DEGREES - 1] += i + k < DEGREES ? a.c[i] * b.c[k] : HUGE_VAL;
+	return out;
 }
 
 static struct part
@@ -330,7 +340,7 @@ run_end(struct scan *s)
 	s->nrun = 0;
 }
 
-static const struct part once = { { 1, 0 }, { 0, 0 } };
+static const struct part once = { { { 1 } }, { { 0 } } };
 
 /* A quantifier at s->i: its bounds; max -1: none. false: there is none. */
 static bool
@@ -376,7 +386,7 @@ quantifier(struct scan *s, int *min, int *max)
 static struct part
 repeat_char(int min, int max)
 {
-	struct bound b = max < 0 ? (struct bound){ 1, 1 } : (struct bound){ max - min + 1, 0 };
+	struct bound b = max < 0 ? (struct bound){ { 0, 1 } } : number(max - min + 1);
 	return (struct part){ b, b };
 }
 
@@ -387,7 +397,7 @@ repeat_group(struct scan *s, struct part g, int min, int max)
 		s->known = false;
 		return g;
 	}
-	struct part out = once, maybe = { sum(g.ways, (struct bound){ 1, 0 }), sum(g.steps, (struct bound){ 2, 0 }) };
+	struct part out = once, maybe = { sum(g.ways, number(1)), sum(g.steps, number(2)) };
 	for (int i = 0; i < max; i++)
 		out = then(out, i < min ? g : maybe);
 	return out;
@@ -484,7 +494,7 @@ scan_group(struct scan *s, bool sure)
 		return once;
 	}
 	s->i++;
-	g.steps = sum(g.steps, (struct bound){ 2, 0 });
+	g.steps = sum(g.steps, number(2));
 	if (!quantifier(s, &min, &max))
 		return g;
 	if (min == 0 && keep) {
@@ -555,7 +565,7 @@ scan_alternatives(struct scan *s, bool sure)
 		run_end(s);
 		struct part next = scan_sequence(s, sure);
 		out.ways = sum(out.ways, next.ways);
-		out.steps = sum(sum(out.steps, next.steps), (struct bound){ 1, 0 });
+		out.steps = sum(sum(out.steps, next.steps), number(1));
 	}
 	return out;
 }
