@@ -308,15 +308,16 @@ drop_all(struct link *l, struct batch *b, size_t n, bool begins)
 	advance(l, b->data, n);
 }
 
-/* Where the batch ends, of n bytes read; 0: no whole record among them. skip: bytes before that are no record's. */
+/* Where the batch ends, of n bytes read; 0: no whole record among them. skip: bytes before that are no record's. full:
+ * there may be more behind them; most: but no more can be one record's. */
 static size_t
-cut_batch(struct batch *b, size_t skip, size_t n, bool full, bool last)
+cut_batch(struct batch *b, size_t skip, size_t n, bool full, bool most, bool last)
 {
 	struct str rest = { b->data + skip, n - skip };
 	size_t cut = frame_cut(b->format, rest, b->drop_in);
 	if (cut == 0 && last && !full)
 		cut = rest.len;
-	if (cut == 0 && full && b->format != FORMAT_JSON) {
+	if (cut == 0 && most && b->format != FORMAT_JSON) {
 		/* A record in parts over the limit: lines go on, its stream is dropped up to its end. */
 		const char *nl = memrchr(rest.ptr, '\n', rest.len);
 		cut = nl ? (size_t)(nl - rest.ptr) + 1 : 0;
@@ -375,7 +376,7 @@ link_fill(struct link *l, struct batch *b, bool last, struct errinfo *why)
 			return ERR_OK;
 		}
 		/* A packed file that broke off: its last piece of a line is all that will ever be. */
-		size_t cut = n ? cut_batch(b, skip, n, full, last || (torn && e != ERR_EOF && e != ERR_AGAIN)) : 0;
+		size_t cut = n ? cut_batch(b, skip, n, full, full && room == most, last || (torn && e != ERR_EOF && e != ERR_AGAIN)) : 0;
 		if (cut == 0 && full && room == most) {
 			drop_all(l, b, n, true);
 			batch_place(l, b);

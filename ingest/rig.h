@@ -24,6 +24,7 @@ struct rig_pos {
 
 struct rig {
 	char dir[64];
+	const struct source_kind *kind;
 	struct source s;
 	struct source_conf conf;
 	struct files_conf files;
@@ -45,7 +46,7 @@ struct rig {
 static inline void
 rig_init(struct rig *r, const char *pattern, int start)
 {
-	*r = (struct rig){ .now = 1000 * NS_PER_S };
+	*r = (struct rig){ .now = 1000 * NS_PER_S, .kind = &source_files };
 	snprintf(r->dir, sizeof r->dir, "/tmp/weir-ingest-XXXXXX");
 	must(mkdtemp(r->dir));
 	r->pattern[0] = xasprintf("%s/%s", r->dir, pattern);
@@ -61,14 +62,14 @@ static inline enum err
 rig_open(struct rig *r, const struct source_env *env)
 {
 	struct errinfo why = { 0 };
-	r->s = (struct source){ .kind = &source_files, .conf = &r->conf };
+	r->s = (struct source){ .kind = r->kind, .conf = &r->conf };
 	batch_init(&r->b, &r->conf);
 	r->batches = 0;
-	enum err e = source_files.open(&r->s, env, &why);
+	enum err e = r->kind->open(&r->s, env, &why);
 	if (e)
 		printf("# open: %s\n", why.text);
 	for (size_t i = 0; e == ERR_OK && i < r->npos && !env->replay; i++)
-		must(source_files.restore(&r->s, str_of(r->pos[i].name), (struct str){ r->pos[i].pos, r->pos[i].len }, &why) ==
+		must(r->kind->restore(&r->s, str_of(r->pos[i].name), (struct str){ r->pos[i].pos, r->pos[i].len }, &why) ==
 			ERR_OK);
 	return e;
 }
@@ -76,13 +77,13 @@ rig_open(struct rig *r, const struct source_env *env)
 static inline void
 rig_live(struct rig *r)
 {
-	must(rig_open(r, &(struct source_env){ 0 }) == ERR_OK);
+	must(rig_open(r, &(struct source_env){ .state_dir = r->dir }) == ERR_OK);
 }
 
 static inline void
 rig_close(struct rig *r) /* as a SIGKILL would: nothing is written back */
 {
-	source_files.close(&r->s);
+	r->kind->close(&r->s);
 	batch_free(&r->b);
 }
 

@@ -96,6 +96,9 @@ struct source_kind {
 	/* The next batch of p: ERR_OK with at least one whole record or progress in pos; ERR_AGAIN: read to its end
 	 * (b->at_end, b->written set); ERR_EOF: ended; ERR_IO: see p->why, try again later. */
 	enum err (*fill)(struct part *p, struct batch *b, nsec now) MUST_CHECK;
+	/* Called before a checkpoint that holds positions of s is made durable: what they stand on must be so first. NULL:
+	 * nothing to do. */
+	void (*sync)(struct source *s);
 	/* The checkpoint that holds pos is durable: what lies before it is needed no more. NULL: of no use to the kind. */
 	void (*kept)(struct part *p, struct str pos);
 	int (*fd)(const struct source *s); /* becomes readable when scan or fill may have something; -1: poll only */

@@ -3,5 +3,6 @@
 
 const struct kind *const source_kinds[] = {
 	&source_files.kind,
+	&source_stdin.kind,
 	NULL,
 };

@@ -4,8 +4,8 @@
  * Never: leaves half of a write behind a failure (the segment is cut back). Cost: one write(2) a call.
  */
 #include "ingest/spool.h"
-
 #include "core/buf.h"
+#include "core/log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -103,7 +103,8 @@ static enum err
 new_segment(struct spool *sp, struct errinfo *why)
 {
 	int64_t base = spool_end(sp) > sp->least ? spool_end(sp) : sp->least;
-	/* A seq of its own even if the segment before ended without a newline, or empty. */
+	spool_sync(sp);
+	/* A seq of its own even if the segment before is empty, or ended without a newline. */
 	base += sp->n > 0;
 	GROW(sp->seg, sp->n, sp->cap);
 	sp->seg[sp->n] = (struct segment){ base, 0 };
@@ -112,15 +113,8 @@ new_segment(struct spool *sp, struct errinfo *why)
 	free(path);
 	if (fd == -1)
 		return trouble(sp, why, "begin a segment of");
-	if (sp->fd >= 0) {
-		int e = fdatasync(sp->fd);
+	if (sp->fd >= 0)
 		close(sp->fd);
-		if (e == -1) {
-			close(fd);
-			sp->fd = -1;
-			return trouble(sp, why, "write back");
-		}
-	}
 	sp->fd = fd;
 	sp->n++;
 	sp->inside = false;
@@ -184,42 +178,38 @@ write_piece(struct spool *sp, const char *p, size_t n, nsec at, struct errinfo *
 }
 
 enum err
-spool_write(struct spool *sp, const char *p, size_t n, nsec at, struct errinfo *why)
+spool_write(struct spool *sp, const char *p, size_t n, nsec at, size_t *done, struct errinfo *why)
 {
 	enum err e = ERR_OK;
-	if (n == 0)
-		return ERR_OK;
-	if (sp->fd < 0)
-		e = new_segment(sp, why);
-	if (e == ERR_OK && sp->seg[sp->n - 1].size >= SEGMENT_BYTES) { /* over at the next line's start */
-		const char *nl = sp->inside ? memchr(p, '\n', n) : p - 1;
-		size_t k = nl ? (size_t)(nl - p + 1) : n;
-		struct segment was = sp->seg[sp->n - 1];
-		bool inside = sp->inside;
-		e = write_piece(sp, p, k, at, why);
-		if (e == ERR_OK && k < n) {
-			size_t old = sp->n - 1;
+	*done = 0;
+	while (e == ERR_OK && *done < n) {
+		const char *from = p + *done;
+		size_t k = n - *done;
+		if (sp->fd < 0 || (sp->seg[sp->n - 1].size >= SEGMENT_BYTES && !sp->inside)) {
 			e = new_segment(sp, why);
-			if (e) { /* nothing counts: it is written again */
-				sp->seg[old] = was;
-				sp->inside = inside;
-			}
+			if (e)
+				break;
+		} else if (sp->seg[sp->n - 1].size >= SEGMENT_BYTES) { /* the line that stands open belongs to the old one */
+			const char *nl = memchr(from, '\n', k);
+			k = nl ? (size_t)(nl - from) + 1 : k;
 		}
-		p += k;
-		n -= k;
+		e = write_piece(sp, from, k, at, why);
+		if (e == ERR_OK)
+			*done += k;
 	}
-	return e ? e : write_piece(sp, p, n, at, why);
+	return e;
 }
 
-enum err
-spool_sync(struct spool *sp, struct errinfo *why)
+void
+spool_sync(struct spool *sp)
 {
 	if (!sp->dirty || sp->fd < 0)
-		return ERR_OK;
-	if (fdatasync(sp->fd) == -1)
-		return trouble(sp, why, "write back");
+		return;
+	if (fdatasync(sp->fd) == -1) {
+		log_error("spool", "cannot write back %s: %s; ending, a restart reads what is there", sp->dir, strerror(errno));
+		_exit(3);
+	}
 	sp->dirty = false;
-	return ERR_OK;
 }
 
 void

@@ -31,9 +31,9 @@ struct spool {
 /* dir is created if need be; what it holds is found. */
 enum err spool_open(struct spool *sp, const char *dir, bool stamps, int64_t keep, struct errinfo *why) MUST_CHECK;
 void spool_close(struct spool *sp);
-/* Append; at is the time of reading. All of it or, on ERR_FULL or ERR_IO, nothing counts as written. */
-enum err spool_write(struct spool *sp, const char *p, size_t n, nsec at, struct errinfo *why) MUST_CHECK;
-enum err spool_sync(struct spool *sp, struct errinfo *why) MUST_CHECK;
+/* Append; at is the time of reading. ERR_FULL, ERR_IO: only the first *done bytes are in. */
+enum err spool_write(struct spool *sp, const char *p, size_t n, nsec at, size_t *done, struct errinfo *why) MUST_CHECK;
+void spool_sync(struct spool *sp); /* a failure ends the process: nothing says what is on the disk then */
 void spool_trim(struct spool *sp, int64_t kept); /* the checkpoint stands at seq kept */
 int64_t spool_end(const struct spool *sp);       /* seq after the last byte */
 char *spool_path(const struct spool *sp, size_t i); /* owned by the caller */
