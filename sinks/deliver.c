@@ -83,7 +83,8 @@ mark_answered(struct deliver *d)
 			tell_failed(d, s, j);
 			for (size_t i = 0; i < j->n; i++) {
 				GROW(done, n, cap);
-				done[n++] = (struct outbox_done){ j->row[i].id, j->mark, j->due, j->maybe, j->answer, at };
+				done[n++] = (struct outbox_done){ .id = j->row[i].id, .mark = j->mark, .due = j->due,
+					.answer = j->answer, .at = at, .maybe = j->maybe };
 			}
 		}
 	enum err e = n ? outbox_mark(d->outbox, done, n) : ERR_OK;
