@@ -49,7 +49,11 @@ now_both(void)
 static void
 trouble(struct deliver *d, const char *what, enum err e)
 {
-	log_error("delivery", "the outbox cannot be %s (error %d); nothing is lost, it is tried again", what, (int)e);
+	if (e == ERR_CORRUPT) /* no retry mends it; the next start tells what to do */
+		log_error("delivery", "the outbox cannot be %s: %s", what, outbox_error(d->outbox));
+	else
+		log_error("delivery", "the outbox cannot be %s: %s; nothing is lost, it is tried again", what,
+			outbox_error(d->outbox));
 	d->trouble_until = mono_ns() + NS_PER_S;
 }
 
@@ -79,7 +83,8 @@ mark_answered(struct deliver *d)
 			tell_failed(d, s, j);
 			for (size_t i = 0; i < j->n; i++) {
 				GROW(done, n, cap);
-				done[n++] = (struct outbox_done){ j->row[i].id, j->mark, j->due, j->answer, at };
+				done[n++] = (struct outbox_done){ .id = j->row[i].id, .mark = j->mark, .due = j->due,
+					.answer = j->answer, .at = at, .maybe = j->maybe };
 			}
 		}
 	enum err e = n ? outbox_mark(d->outbox, done, n) : ERR_OK;

@@ -72,16 +72,18 @@ hold(struct lane *l, struct clock_now now, nsec pause)
 	}
 }
 
+/* alone: the row waits by itself and others pass it. Else the sink is held as long, and the row, due since it was made,
+ * is the first when that is over: the outbox gives rows in the order of due. */
 static void
-put_off(struct lane *l, struct job *j, struct clock_now now, nsec pause)
+put_off(struct lane *l, struct job *j, struct clock_now now, nsec pause, bool alone)
 {
+	nsec until = now.wall + pause, last = j->row[0].created + l->give_up;
+	if (last > now.wall && until > last)
+		until = last; /* one try is left for the end */
 	j->mark = OUTBOX_RETRY;
-	j->due = now.wall + pause;
-	nsec last = j->row[0].created + l->give_up; /* one try is left for the end */
-	if (last > now.wall && j->due > last)
-		j->due = last;
-	if (l->retry_until == NS_NONE || l->retry_until < j->due)
-		l->retry_until = j->due;
+	j->due = alone ? until : j->row[0].created;
+	if (l->retry_until == NS_NONE || l->retry_until < until)
+		l->retry_until = until;
 	l->stats.retried++;
 }
 
@@ -93,10 +95,10 @@ fail(struct lane *l, struct job *j)
 }
 
 static void
-put_off_or_fail(struct lane *l, struct job *j, struct clock_now now, nsec pause)
+put_off_or_fail(struct lane *l, struct job *j, struct clock_now now, nsec pause, bool alone)
 {
 	if (now.wall - j->row[0].created < l->give_up) {
-		put_off(l, j, now, pause);
+		put_off(l, j, now, pause, alone);
 		return;
 	}
 	char last[sizeof j->answer];
@@ -165,6 +167,22 @@ is_busy(const struct lane *l, int64_t id)
 	return false;
 }
 
+/* How many of n requests the sink's rate allows now. What is read is as good as told, so nothing is read in vain; none:
+ * the sink is held until there is a token. */
+static size_t
+tokens(struct lane *l, size_t n, struct clock_now now)
+{
+	struct pace p = l->pace;
+	for (size_t i = 0; i < n; i++) {
+		nsec pause = pace_take(&p, l->kind->per_minute, l->kind->burst, now.mono);
+		if (pause > 0 && i == 0)
+			hold(l, now, pause);
+		if (pause > 0)
+			return i;
+	}
+	return n;
+}
+
 /* Nothing more is due: when to look again? A row in flight, or behind one that was put off, is due and yet not to be had:
  * then the outbox's answer lies in the past, and the clock serves. */
 static enum err
@@ -190,8 +208,10 @@ lane_fill(struct lane *l, struct outbox *o, struct clock_now now)
 		return ERR_OK;
 	for (const struct job *j = l->jobs; j; j = j->next)
 		busy += j->n;
-	size_t want = l->kind->batch > 1 ? l->kind->batch : limit - l->njobs;
+	size_t want = l->kind->batch > 1 ? l->kind->batch : tokens(l, limit - l->njobs, now);
 	must(busy + want <= FETCH_MAX);
+	if (want == 0)
+		return ERR_OK;
 	struct outbox_row row[FETCH_MAX];
 	enum err e = outbox_due(o, l->sink->name, now.wall, row, busy + want, &n);
 	if (e != ERR_OK)
@@ -203,19 +223,12 @@ lane_fill(struct lane *l, struct outbox *o, struct clock_now now)
 		else
 			row[kept++] = row[i];
 	}
-	size_t used = 0;
-	while (used < kept) {
-		nsec pause = pace_take(&l->pace, l->kind->per_minute, l->kind->burst, now.mono);
-		if (pause > 0) {
-			hold(l, now, pause);
-			break;
-		}
-		size_t part = l->kind->batch > 1 ? kept - used : 1;
+	for (size_t used = 0, part; used < kept; used += part) {
+		must(pace_take(&l->pace, l->kind->per_minute, l->kind->burst, now.mono) == 0);
+		part = l->kind->batch > 1 ? kept : 1;
 		add_job(l, row + used, part, now);
-		used += part;
 	}
-	outbox_rows_free(row + used, kept - used);
-	if (!all || used < kept)
+	if (!all)
 		return ERR_OK;
 	l->look = false;
 	return look_again(l, o, now);
@@ -232,7 +245,7 @@ on_dead(struct lane *l, struct job *j, const struct reply *r, struct clock_now n
 	if (r->status >= 300 && r->status < 500)
 		fail(l, j); /* an answer that a retry does not change */
 	else
-		put_off_or_fail(l, j, now, pause);
+		put_off_or_fail(l, j, now, pause, false);
 }
 
 /* The first tries of a row hold its sink: what is behind it stays behind it through a short outage. A row that keeps
@@ -242,9 +255,11 @@ on_retry(struct lane *l, struct job *j, const struct verdict *v, const struct re
 {
 	nsec pause = backoff(l->fails++, chance());
 	hold(l, now, pause);
-	if (j->row[0].attempts >= IN_ORDER_TRIES && (r->status != 0 || v->outcome == OUT_AMBIGUOUS))
+	j->maybe = v->outcome == OUT_AMBIGUOUS;
+	bool alone = j->row[0].attempts >= IN_ORDER_TRIES && (r->status != 0 || j->maybe);
+	if (alone)
 		pause = backoff((unsigned)j->row[0].attempts, chance());
-	put_off_or_fail(l, j, now, pause);
+	put_off_or_fail(l, j, now, pause, alone);
 }
 
 static void
@@ -285,7 +300,7 @@ lane_answer(struct lane *l, struct job *j, const struct reply *r, struct clock_n
 		l->stats.throttled++;
 		v.wait = v.wait > 0 ? v.wait : BACKOFF_BASE;
 		v.wait += (nsec)(chance() % (uint64_t)(v.wait / 10 + 1));
-		put_off_or_fail(l, j, now, v.wait);
+		put_off_or_fail(l, j, now, v.wait, false);
 		break;
 	case OUT_DEAD:
 		on_dead(l, j, r, now);
