@@ -97,27 +97,25 @@ store_transition(struct store *s, const struct alert *a, bool *inserted, int64_t
 
 	must(s->db.in_tx && a->timestamp != NS_NONE && a->rule);
 	*inserted = false;
-	alert_bind(st, a);
-	enum err e = db_run(&s->db, st);
+	sqlite3_stmt *find = s->st[S_TRANSITION_FIND]; /* first: an insert that is ignored would use up a number */
+	bind_text(find, 1, a->id);
+	sqlite3_bind_int(find, 2, (int)a->event);
+	bind_time(find, 3, a->timestamp);
+	enum err e = db_step(&s->db, find, &row);
 	if (e)
 		return e;
-	if (sqlite3_changes(s->db.h) == 1) {
-		*inserted = true;
-		*number = sqlite3_last_insert_rowid(s->db.h);
-		return open_note(s, a, *number);
+	if (row) {
+		*number = sqlite3_column_int64(find, 0);
+		sqlite3_reset(find);
+		return ERR_OK;
 	}
-	st = s->st[S_TRANSITION_FIND];
-	bind_text(st, 1, a->id);
-	sqlite3_bind_int(st, 2, (int)a->event);
-	bind_time(st, 3, a->timestamp);
-	e = db_step(&s->db, st, &row);
-	if (!e && row) {
-		*number = sqlite3_column_int64(st, 0);
-		sqlite3_reset(st);
-	} else if (!e) {
-		e = db_fail(&s->db, SQLITE_CORRUPT, "looking for a transition that is there");
-	}
-	return e;
+	alert_bind(st, a);
+	e = db_run(&s->db, st);
+	if (e)
+		return e;
+	*inserted = true;
+	*number = sqlite3_last_insert_rowid(s->db.h);
+	return open_note(s, a, *number);
 }
 
 /* The rule and key of a stored transition decide the row's lane. */

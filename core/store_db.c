@@ -23,6 +23,7 @@
 
 struct waiter {
 	pthread_cond_t cond;
+	pthread_t thread;
 	bool turn;
 	struct waiter *next;
 };
@@ -93,7 +94,7 @@ gate_unlink(struct gate *g, struct waiter *w)
 static bool
 gate_enter(struct gate *g)
 {
-	struct waiter w = { 0 };
+	struct waiter w = { .thread = pthread_self() };
 	struct timespec until;
 	pthread_condattr_t attr;
 	bool mine = true;
@@ -123,9 +124,7 @@ gate_enter(struct gate *g)
 	while (!w.turn && mine)
 		if (pthread_cond_timedwait(&w.cond, &gates_lock, &until) == ETIMEDOUT && !w.turn)
 			mine = false;
-	if (mine)
-		g->holder = pthread_self();
-	else
+	if (!mine)
 		gate_unlink(g, &w);
 	pthread_mutex_unlock(&gates_lock);
 	pthread_cond_destroy(&w.cond);
@@ -142,6 +141,7 @@ gate_leave(struct gate *g)
 		if (!g->first)
 			g->last = NULL;
 		w->turn = true;
+		g->holder = w->thread;
 		pthread_cond_signal(&w->cond);
 	} else {
 		g->held = false;
