@@ -46,7 +46,7 @@ const char store_schema[] =
 	"PRIMARY KEY(gen,seq)) WITHOUT ROWID;";
 
 const char *const store_sql[S_STMTS] = {
-	[S_TRANSITION] = "INSERT OR IGNORE INTO transition(" T_COLUMNS("") ",crc) VALUES(" T_VALUES ",weir_crc(" T_VALUES "))",
+	[S_TRANSITION] = "INSERT INTO transition(" T_COLUMNS("") ",crc) VALUES(" T_VALUES ",weir_crc(" T_VALUES "))",
 	[S_TRANSITION_FIND] = "SELECT number FROM transition WHERE id=?1 AND event=?2 AND timestamp=?3",
 	[S_ALERT_OPEN] = "INSERT OR REPLACE INTO open_alert(id,number) VALUES(?1,?2)",
 	[S_ALERT_OVER] = "DELETE FROM open_alert WHERE id=?1",
