@@ -36,7 +36,7 @@ lane_told(struct db *d, sqlite3_stmt *const *st, const char *sink, const struct 
 	if (!e && out->any) {
 		out->open = sqlite3_column_int(told, 0) != EV_RESOLVED;
 		out->level = (enum level)sqlite3_column_int(told, 1);
-		out->together = sqlite3_column_int64(told, 2) != 0;
+		out->together = !sqlite3_column_int(told, 2);
 	}
 	sqlite3_reset(told);
 	if (!e)

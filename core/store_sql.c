@@ -73,8 +73,11 @@ const char *const store_sql[S_STMTS] = {
 	[S_LANE] = "SELECT rule,key FROM transition WHERE number=?1",
 	[S_OUTBOX] = "INSERT INTO outbox(number,sink,rule,lane,created,slot,people,due,state,told,folded,attempts,crc) "
 		     "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,0,0,0,0,weir_crc(?1,?2,?3,?4,?5,?6,?7,?8,0,0,0,0))",
-	[S_TOLD] = "SELECT t.event,t.level,o.folded,o.id FROM outbox o JOIN transition t ON t.number=o.number WHERE " LANE
-		   " AND o.told>0 AND t.event IN(2,3,4) ORDER BY o.id DESC LIMIT 1",
+	/* alone: some row told of this alert's opening was no part of a summary */
+	[S_TOLD] = "SELECT t.event,t.level,EXISTS(SELECT 1 FROM outbox q JOIN transition u ON u.number=q.number WHERE "
+		   "q.lane=?1 AND q.sink=?2 AND q.told>0 AND q.folded=0 AND u.id=t.id AND u.event IN(2,3)) FROM outbox o "
+		   "JOIN transition t ON t.number=o.number WHERE " LANE " AND o.told>0 AND t.event IN(2,3,4) "
+		   "ORDER BY o.id DESC LIMIT 1",
 	[S_RESOLVE_WAITS] = "SELECT o.id FROM outbox o JOIN transition t ON t.number=o.number WHERE " LANE " AND " UNTOLD
 			    " AND t.event=4 ORDER BY o.id DESC LIMIT 1",
 	[S_OPEN_WAITS] = "SELECT o.id FROM outbox o JOIN transition t ON t.number=o.number WHERE " LANE " AND " UNTOLD
