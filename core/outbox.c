@@ -325,7 +325,8 @@ mark_one(struct outbox *o, const struct outbox_done *v)
 {
 	sqlite3_stmt *st = o->st[O_MARK];
 	int state = v->mark == OUTBOX_SENT ? ROW_SENT : v->mark == OUTBOX_FAILED ? ROW_FAILED : ROW_WAITING;
-	int told = v->mark == OUTBOX_SENT || (v->mark == OUTBOX_RETRY && v->maybe) ? 2 : 0;
+	bool again = v->mark == OUTBOX_RETRY || v->mark == OUTBOX_DOUBT;
+	int told = v->mark == OUTBOX_SENT || v->mark == OUTBOX_DOUBT ? 2 : 0;
 	char answer[ANSWER_MAX];
 	struct str cut = utf8_cut(str_of(v->answer), sizeof answer - 1);
 
@@ -333,7 +334,7 @@ mark_one(struct outbox *o, const struct outbox_done *v)
 	sqlite3_bind_int64(st, 1, v->id);
 	sqlite3_bind_int(st, 2, state);
 	sqlite3_bind_int(st, 3, told);
-	bind_time(st, 4, v->mark == OUTBOX_RETRY ? v->due : NS_NONE);
+	bind_time(st, 4, again ? v->due : NS_NONE);
 	bind_text(st, 5, v->answer ? answer : NULL);
 	sqlite3_bind_int64(st, 6, v->at);
 	enum err e = db_run(&o->db, st);
@@ -349,7 +350,7 @@ mark_one(struct outbox *o, const struct outbox_done *v)
 	sqlite3_bind_int(st, 3, told);
 	if (!e)
 		e = db_run(&o->db, st);
-	if (!e && v->mark == OUTBOX_RETRY && !told)
+	if (!e && v->mark == OUTBOX_RETRY)
 		e = collapse(o, v->id, v->at);
 	return e;
 }
