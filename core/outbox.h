@@ -12,6 +12,7 @@
 struct outbox;
 struct outbox *outbox_open(const char *state_dir, struct errinfo *why); /* NULL on failure */
 void outbox_close(struct outbox *o);
+const char *outbox_error(const struct outbox *o); /* the sentence of the last failed call */
 
 struct outbox_row {
 	int64_t id;
@@ -21,17 +22,25 @@ struct outbox_row {
 	struct alert alert;   /* owned by the row: outbox_rows_free */
 };
 
-/* Rows of a sink that are due at now, at most max, oldest first, at most one of each alert. */
+/* Rows of a sink that are due at now, at most max, oldest first, at most one of each alert. A row is given again until
+ * it is marked: the caller knows what it has in flight. Rows of people's sinks are *taken* by this: policy withdraws
+ * a row only before that, or after it came back with OUTBOX_RETRY. A row with transition < 0 is a
+ * summary of what passed the limit: its alert says count and top keys. */
 enum err outbox_due(struct outbox *o, const char *sink, nsec now, struct outbox_row *rows, size_t max, size_t *n) MUST_CHECK;
 void outbox_rows_free(struct outbox_row *rows, size_t n);
 /* The wall time at which the next waiting row of the sink becomes due; NS_NONE: none waits. */
 enum err outbox_next(struct outbox *o, const char *sink, nsec *due) MUST_CHECK;
 
-enum outbox_mark { OUTBOX_SENT, OUTBOX_RETRY, OUTBOX_FAILED };
+enum outbox_mark {
+	OUTBOX_SENT,
+	OUTBOX_RETRY,         /* surely not heard: policy may withdraw it again */
+	OUTBOX_FAILED,
+	OUTBOX_DOUBT          /* as RETRY, but it went out and no answer came: it may have been heard */
+};
 struct outbox_done {
 	int64_t id;
 	enum outbox_mark mark;
-	nsec due;             /* OUTBOX_RETRY: not before */
+	nsec due;             /* OUTBOX_RETRY, OUTBOX_DOUBT: not before */
 	const char *answer;   /* short text of the answer, for status; borrowed */
 	nsec at;              /* wall clock */
 };

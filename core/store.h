@@ -19,6 +19,9 @@ enum { STORE_READONLY = 1, STORE_RESET = 2 /* set a corrupt or old state aside a
 struct store *store_open(const char *dir, unsigned flags, struct errinfo *why);
 void store_close(struct store *s);
 const char *store_error(const struct store *s); /* the sentence of the last failed call */
+/* After ERR_FULL: give the 16 MiB of STATE/reserve to the device, so that what must still be told fits. false: already
+ * given. ckpt_finish makes the file again once there is room for it twice over. */
+bool store_release_reserve(struct store *s);
 
 /* One step. Between begin and commit: any number of the three below. Rollback drops all. */
 enum err store_begin(struct store *s) MUST_CHECK;
@@ -28,7 +31,38 @@ void store_rollback(struct store *s);
 enum err store_transition(struct store *s, const struct alert *a, bool *inserted, int64_t *number) MUST_CHECK;
 /* One row for one sink; due is wall time. */
 enum err store_outbox(struct store *s, int64_t number, const char *sink, nsec due, nsec now) MUST_CHECK;
-/* A step that is no record (DESIGN section 3), kept as long as alerts: opaque to the store. */
+
+/* What policy asks and changes about one sink and one alert's rule and key (its *lane*), within store_begin/commit.
+ * A row counts as told from the moment the delivery thread takes it, unless it comes back surely unheard. */
+struct told {
+	bool any;           /* a firing, level or resolve was told: the newest is ... */
+	bool open;          /* ... no resolve */
+	enum level level;
+	bool together;      /* told only as part of a summary */
+	bool resolve_waits; /* a resolve of the lane waits, untold */
+	bool open_waits;    /* a firing or level of this very alert (id) waits, untold */
+	bool opened;        /* a row for a firing or level of this very alert was made, whatever became of it */
+};
+enum err store_told(struct store *s, const char *sink, const struct alert *a, struct told *out) MUST_CHECK;
+/* Drop the lane's untold rows of people's sinks with these events (1u << enum event); this_alert: only of a's id. */
+enum err store_drop(struct store *s, const char *sink, const struct alert *a, unsigned events, bool this_alert) MUST_CHECK;
+enum { TELL_COUNTED = 2 /* counts for the limit */, TELL_PAGES = 4 };
+struct tell {           /* a row for a people's sink */
+	const char *sink;
+	unsigned how;       /* TELL_ bits */
+	bool fold;          /* tell it with a summary whatever the count */
+	nsec due, now;
+	int64_t limit_n;    /* messages of this rule and sink within limit_per; 0: no limit. Past it: a summary at the end */
+	nsec limit_per;
+};
+enum err store_tell(struct store *s, int64_t number, const struct alert *a, const struct tell *t) MUST_CHECK;
+/* Open alerts of a's rule but a that this sink was told of in summaries only. */
+enum err store_together(struct store *s, const char *sink, const struct alert *a, int64_t *n) MUST_CHECK;
+enum err store_levels(struct store *s, const char *id, unsigned *levels) MUST_CHECK; /* 1u << level, over its transitions */
+
+/* A step that is no record (DESIGN section 3), kept as long as alerts: opaque to the store, given back in the order of
+ * the calls. kind STEP_SILENCE takes the place of the newest step of that partition and seq if that is of this kind too. */
+enum { STEP_SILENCE = 0 };
 enum err store_step(struct store *s, struct str partition, int64_t seq, int kind, struct str data) MUST_CHECK;
 enum err store_steps_load(struct store *s,
 	void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data), void *arg) MUST_CHECK;
