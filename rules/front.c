@@ -518,7 +518,7 @@ release(struct front *f, struct fpart *p, struct block *out, struct str file, ns
 		if (parse(f->parser, r, &f->held_arena) != PARSE_OK)
 			continue; /* it parsed before: cannot be */
 		if (first && !real)
-			ptime_skewed(&p->time, wall, &r->time);
+			ptime_skewed(&p->time, p->source->conf, wall, &r->time);
 		else
 			ptime_record(&p->time, p->source->conf, first ? stamp : NS_NONE, wall, false, &r->time);
 		r->late = false;

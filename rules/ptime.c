@@ -14,13 +14,16 @@ later(nsec a, nsec b) /* NS_NONE is the least of all */
 }
 
 void
-ptime_skewed(struct ptime *t, nsec wall, nsec *time)
+ptime_skewed(struct ptime *t, const struct source_conf *c, nsec wall, nsec *time)
 {
 	t->records++;
 	t->skewed++;
+	if (t->greatest == NS_NONE && t->mark == NS_NONE) { /* no past to take: the clock's, which is its event time from here */
+		t->greatest = wall;
+		t->mark = t->base = wall - c->late;
+		t->base_wall = wall;
+	}
 	*time = later(t->greatest, t->mark);
-	if (*time == NS_NONE)
-		*time = wall;
 }
 
 enum time_verdict
@@ -36,7 +39,7 @@ ptime_record(struct ptime *t, const struct source_conf *c, nsec stamp, nsec wall
 	}
 	bool jumps = t->greatest != NS_NONE && stamp - t->greatest > c->max_jump;
 	if ((jumps || t->greatest == NS_NONE) && stamp - wall > c->max_jump) {
-		ptime_skewed(t, wall, time);
+		ptime_skewed(t, c, wall, time);
 		return TIME_SKEWED;
 	}
 	if (jumps && hold)

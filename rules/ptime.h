@@ -30,7 +30,7 @@ void ptime_init(struct ptime *t);
 /* The verdict on a record with this stamp (NS_NONE: no usable time) and its event time. hold: may answer TIME_HOLD. */
 enum time_verdict ptime_record(struct ptime *t, const struct source_conf *c, nsec stamp, nsec wall, bool hold, nsec *time);
 /* A held record whose jump was false. */
-void ptime_skewed(struct ptime *t, nsec wall, nsec *time);
+void ptime_skewed(struct ptime *t, const struct source_conf *c, nsec wall, nsec *time);
 /* A partition joins (or comes back) beside others that have reached `reached`. */
 void ptime_join(struct ptime *t, nsec reached, nsec wall);
 /* Silence: the mark at wall time `wall` for a partition read to its end, or the mark as it is. true if it moved. */
