@@ -37,6 +37,7 @@ back_free(struct back *b)
 	if (b == NULL)
 		return;
 	back_out_done(b, b->nout);
+	save_free(b->save);
 	for (size_t i = 0; i < b->rs->nrule; i++)
 		rule_state_free(b->rule[i]);
 	for (size_t i = 0; i < b->rs->nclock; i++) {
@@ -114,6 +115,13 @@ back_part_leave(struct back *b, uint32_t part)
 }
 
 void
+back_part_gone(struct back *b, uint32_t part)
+{
+	b->part[part].counts = false;
+	b->part[part].gone = true;
+}
+
+void
 back_part_return(struct back *b, uint32_t part)
 {
 	b->part[part].counts = true;
@@ -161,8 +169,8 @@ back_least(const struct back *b)
 
 /* ---- blocks ---- */
 
-static void
-take_tuples(struct back *b, struct block *in)
+void
+back_wait(struct back *b, struct block *in)
 {
 	struct chunk *c = in->tuples;
 	for (size_t at = 0; at < c->bytes.len;) {
@@ -189,7 +197,7 @@ back_take(struct back *b, struct block *in)
 		at += f->size;
 	}
 	if (in->tuples->n)
-		take_tuples(b, in);
+		back_wait(b, in);
 	p->time = in->time;
 	if (in->pos_len) {
 		p->pos = xrealloc(p->pos, in->pos_len);

@@ -22,6 +22,7 @@ uint32_t back_part_add(struct back *b, size_t source, struct str name);
 /* Stops holding its clocks back: ended, behind or blind. Its tuples still apply. */
 void back_part_leave(struct back *b, uint32_t part);
 void back_part_return(struct back *b, uint32_t part);
+void back_part_gone(struct back *b, uint32_t part); /* leaves and is forgotten by the next checkpoint */
 /* A mark moved by a step (silence, joining) at the place of the last block. */
 void back_mark(struct back *b, uint32_t part, const struct ptime *time);
 nsec back_reached(const struct back *b, size_t source); /* greatest time reached by a rule of this source; NS_NONE */

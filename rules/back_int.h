@@ -51,8 +51,8 @@ struct key {
 	uint32_t prev_len;
 	bool dirty : 1;      /* in back.dirty: changed since the last generation was noted */
 	bool noted : 1;      /* in the generation being written, its row not yet written */
-	bool stored : 1;     /* has rows in the store */
-	bool dead : 1;       /* dropped; the struct stays while a checkpoint list holds it */
+	bool stored : 1;     /* has rows in the store, or in the generation being written */
+	bool dead : 1;       /* dropped; the struct stays until the next note, as a list holds it */
 	bool opened : 1;     /* pair */
 	bool emptied : 1;    /* window: its window was seen empty since its last record */
 	nsec seen;           /* time of the newest tuple (forget), pair: of the open while opened */
@@ -66,7 +66,7 @@ struct rule_state {
 	uint32_t mask, nkey;
 	uint32_t shard[SHARDS]; /* keys a shard: each may hold max_keys / 32 */
 	uint64_t refused, records, open;
-	bool overflow_told;
+	bool kept;           /* restore: its stored state has this rule's shape */
 	/* window: timers */
 	struct key *wheel[WHEEL_SLOTS]; /* NULL for the other shapes: allocated with the struct only for windows */
 	uint32_t in_wheel;
@@ -94,6 +94,7 @@ struct bpart {
 	char *name;
 	uint32_t rank;       /* place in the order of partitions */
 	bool counts;         /* holds its clocks back */
+	bool gone;           /* ended for good: not stored any more */
 	struct ptime time;   /* as of the last block or step taken */
 	char *pos;           /* position as of the last block taken */
 	size_t pos_len;
@@ -144,8 +145,11 @@ struct back {
 	uint64_t emitted;
 	nsec greatest;       /* event time over all partitions */
 	struct back_stats stats;
-	struct ckpt *ckpt;   /* NULL: nothing is written (replay) */
+	struct save *save;   /* NULL: nothing is written (replay) */
 };
+
+/* back.c */
+void back_wait(struct back *b, struct block *in); /* take over the tuples of a block */
 
 /* keys.c */
 struct rule_state *rule_state_new(const struct rule *r);
@@ -158,13 +162,13 @@ void wheel_set(struct rule_state *rs, struct key *k, int64_t due); /* boundary n
 void heap_set(struct rule_state *rs, struct key *k, nsec due);     /* ns or NEVER */
 void key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out);
 void key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out); /* a=1, b=x */
-/* The key's values into b->rec slots (views into text or b->arena); clear with slots_clear. */
-void key_slots(struct back *b, const struct rule *r, struct str text);
+/* The key's values into b->rec slots (views into text or b->arena); clear with slots_clear. Gives its @source, if it has. */
+struct str key_slots(struct back *b, const struct rule *r, struct str text);
 void carried_slots(struct back *b, const struct rule *r, const char *slots, uint32_t len);
 void slots_clear(struct back *b, const struct rule *r);
 struct carried *carried_of(const struct rule *r, const struct tuple *t, const struct carried *before);
 
-/* Must be called before anything of the key changes (checkpoint.c: a noted key is copied first). */
+/* Must be called before anything of the key changes (save.c: a noted key is copied first). */
 void key_touch(struct back *b, struct rule_state *rs, struct key *k);
 
 static inline struct pane *
@@ -184,14 +188,21 @@ void window_start(struct back *b, struct rule_state *rs, nsec first); /* the key
 void window_run(struct back *b, struct rule_state *rs, nsec upto);    /* boundaries <= upto */
 void window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
 void panes_release(struct rule_state *rs, struct key *k);
+void pane_remove(struct rule_state *rs, struct key *k, uint32_t i);
 struct pane *pane_get(struct rule_state *rs, struct key *k, int64_t pane);
 void window_wake(struct rule_state *rs, struct key *k); /* restore: set its timer anew */
 /* shape_record.c */
+void record_wake(struct rule_state *rs, struct key *k); /* restore */
 void record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
 void record_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now);
 /* shape_pair.c */
 void pair_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
+void pair_wake(struct rule_state *rs, struct key *k);
 void pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now);
+
+/* save.c */
+void key_bury(struct back *b, struct rule_state *rs, const struct key *k);
+void save_free(struct save *s);
 
 /* emit.c */
 struct emit {

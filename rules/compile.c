@@ -217,6 +217,8 @@ window(struct ruleset *rs, struct rule *r, struct scope *scope, struct diags *d)
 	scope->aggs = &r->aggs;
 	scope->outside = rs->keyset[r->keyset].slot;
 	scope->noutside = rs->keyset[r->keyset].n;
+	for (size_t i = 0; i < def->nby; i++)
+		scope->by_source |= strcmp(def->by[i].s, "@source") == 0;
 	conditions(rs, r, &def->when, r->when, scope, d);
 	conditions(rs, r, &def->resolve_when, r->resolve_when, scope, d);
 	aggregates(r, d);

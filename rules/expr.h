@@ -62,6 +62,7 @@ struct scope {
 	struct aggs *aggs;    /* aggregates allowed and collected here (window rules); NULL: an error */
 	const int *outside;   /* with aggs: slots that may be named outside aggregates (the `by` fields) */
 	size_t noutside;
+	bool by_source;       /* with aggs: @source is a `by` field, so it may stand outside them */
 	int64_t regex_limit, regex_subject;
 };
 

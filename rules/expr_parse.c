@@ -161,7 +161,7 @@ parse_at(struct parse *p)
 	for (int i = 0; i < METAS; i++) {
 		if (!str_eq(name, str_of(meta_name[i])))
 			continue;
-		if (p->scope->aggs == NULL || p->in_agg)
+		if (p->scope->aggs == NULL || p->in_agg || (p->scope->by_source && strcmp(meta_name[i], "source") == 0))
 			return node_meta(p->x, (enum meta)i);
 		WRONG(p, from, "@%s is of a record: in a window rule it stands inside an aggregate", meta_name[i]);
 		return null_node(p);

@@ -167,8 +167,9 @@ key_drop(struct back *b, struct rule_state *rs, struct key *k)
 	rs->nkey--;
 	rs->shard[shard_of(k->hash)]--;
 	b->stats.keys--;
+	key_bury(b, rs, k);
 	k->dead = true;
-	if (!k->dirty && !k->noted)
+	if (!k->dirty)
 		key_release(rs, k);
 }
 
@@ -300,15 +301,18 @@ key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, stru
 	}
 }
 
-void
+struct str
 key_slots(struct back *b, const struct rule *r, struct str text)
 {
 	const struct keyset *ks = &b->rs->keyset[r->keyset];
-	struct str v;
+	struct str v, source = STR("");
 	size_t at = 0;
 	for (size_t i = 0; next_value(text, &at, &v); i++) {
-		if (ks->slot[i] < 0)
+		if (ks->slot[i] < 0) { /* source names need no escapes */
+			if (strcmp(ks->name[i], "@source") == 0)
+				source = (struct str){ v.ptr + 1, v.len - 2 };
 			continue;
+		}
 		struct slice *s = &b->rec.slot[ks->slot[i]];
 		if (v.ptr[0] != '"') {
 			*s = (struct slice){ v.ptr, (uint32_t)v.len,
@@ -325,6 +329,7 @@ key_slots(struct back *b, const struct rule *r, struct str text)
 		}
 		*s = (struct slice){ inner.ptr, (uint32_t)inner.len, K_STR, 0 };
 	}
+	return source;
 }
 
 void

@@ -53,6 +53,12 @@ pair_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 }
 
 void
+pair_wake(struct rule_state *rs, struct key *k)
+{
+	heap_set(rs, k, k->alert ? k->seen + rs->rule->forget : k->opened_at + rs->rule->within);
+}
+
+void
 pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
 {
 	const struct rule *r = rs->rule;
@@ -68,5 +74,5 @@ pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
 	if (k->seen + r->forget <= now)
 		finish(b, rs, k, k->seen + r->forget, "forgotten");
 	else
-		heap_set(rs, k, k->seen + r->forget);
+		pair_wake(rs, k);
 }

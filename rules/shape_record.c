@@ -65,12 +65,13 @@ equal_number(struct rule_state *rs, const struct tuple *t)
 		rs->equal_ms = ms;
 		rs->nequal = 0;
 	}
+	uint64_t key = str_hash((struct str){ tuple_key(t), t->klen }, 3); /* not the process's seed: it is stored */
 	for (size_t i = 0; i < rs->nequal; i++)
-		if (rs->equal[i].hash == t->hash && memcmp(rs->equal[i].line, t->line, sizeof t->line) == 0)
+		if (rs->equal[i].hash == key && memcmp(rs->equal[i].line, t->line, sizeof t->line) == 0)
 			return rs->equal[i].n++;
 	GROW(rs->equal, rs->nequal, rs->cap_equal);
 	struct equal_line *e = &rs->equal[rs->nequal++];
-	*e = (struct equal_line){ .hash = t->hash, .n = 1 };
+	*e = (struct equal_line){ .hash = key, .n = 1 };
 	memcpy(e->line, t->line, sizeof t->line);
 	return 0;
 }
@@ -113,8 +114,8 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 	}
 }
 
-static void
-timer(struct rule_state *rs, struct key *k)
+void
+record_wake(struct rule_state *rs, struct key *k)
 {
 	const struct rule *r = rs->rule;
 	nsec due = NEVER;
@@ -153,7 +154,7 @@ record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	if (k->alert == NULL && k->prev == NULL)
 		key_drop(b, rs, k);
 	else
-		timer(rs, k);
+		record_wake(rs, k);
 }
 
 void
@@ -183,5 +184,5 @@ record_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
 	if (k->alert == NULL && k->prev == NULL)
 		key_drop(b, rs, k);
 	else
-		timer(rs, k);
+		record_wake(rs, k);
 }

@@ -58,7 +58,7 @@ pane_get(struct rule_state *rs, struct key *k, int64_t pane)
 	return p;
 }
 
-static void
+void
 pane_remove(struct rule_state *rs, struct key *k, uint32_t i)
 {
 	cells_release(rs, pane_at(rs, k, i));
@@ -512,9 +512,9 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 			b->aggs[i] = agg_value(rs, k, &r->agg[i], at);
 		rs->base = NEVER;
 	}
-	key_slots(b, r, (struct str){ k->text, k->klen });
+	struct str source = key_slots(b, r, (struct str){ k->text, k->klen });
 	b->rec.time = at * r->every;
-	eval_begin(b->eval, &b->rec, STR(""), &b->arena);
+	eval_begin(b->eval, &b->rec, source, &b->arena);
 	eval_set_aggs(b->eval, b->aggs);
 	if (view.n_long == 0) {
 		empty_step(b, rs, k, &view);
@@ -526,8 +526,15 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	slots_clear(b, r);
 	arena_reset(&b->arena);
 	/* Panes that have left every window. */
-	while (k->npane && rs->base + pane_at(rs, k, 0)->rel + r->panes < at)
-		pane_remove(rs, k, 0);
+	for (uint32_t i = 0; i < k->npane && rs->base + pane_at(rs, k, i)->rel + r->panes < at;) {
+		struct pane *p = pane_at(rs, k, i);
+		if (b->save && p->stored) { /* its row needs a tombstone first */
+			p->dead = p->dirty = 1;
+			i++;
+		} else {
+			pane_remove(rs, k, i);
+		}
+	}
 	int64_t next = next_wake(rs, k, at);
 	if (b->emitted != told) /* what did not count beside this transition counts at the next boundary */
 		least(&next, at + 1, at);

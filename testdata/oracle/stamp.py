@@ -116,7 +116,7 @@ def number_text(v):
             text = digits.ljust(exp + 1, "0")
         else:
             text = digits[:exp + 1] + "." + digits[exp + 1:]
-    elif -7 <= exp < 0:
+    elif -6 <= exp < 0:
         text = "0." + "0" * (-exp - 1) + digits
     else:
         text = digits[0] + ("." + digits[1:] if len(digits) > 1 else "") + "e%+d" % exp

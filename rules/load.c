@@ -1,0 +1,331 @@
+/* load.c - rows to state: what a restart goes on from. */
+#include "rules/save_int.h"
+
+#include <stdlib.h>
+
+struct reader {
+	const char *p, *end;
+	bool bad;
+};
+
+static void
+take(struct reader *r, void *to, size_t n)
+{
+	if ((size_t)(r->end - r->p) < n) {
+		r->bad = true;
+		memset(to, 0, n);
+		return;
+	}
+	memcpy(to, r->p, n);
+	r->p += n;
+}
+#define TAKE(r, v) take((r), &(v), sizeof(v))
+
+static const char *
+blob(struct reader *r, uint32_t *n)
+{
+	TAKE(r, *n);
+	if (r->bad || (size_t)(r->end - r->p) < *n) {
+		r->bad = true;
+		*n = 0;
+	}
+	const char *p = r->p;
+	r->p += *n;
+	return p;
+}
+
+static struct rule_state *
+rule_named(struct back *b, struct str name)
+{
+	for (size_t i = 0; i < b->rs->nrule; i++)
+		if (str_eq(name, str_of(b->rs->rule[i].name)))
+			return b->rule[i];
+	return NULL;
+}
+
+/* ---- meta ---- */
+
+static bool
+load_rule(struct back *b, const struct save_row *row)
+{
+	struct rule_state *rs = rule_named(b, row->rule);
+	struct reader r = { row->data.ptr, row->data.ptr + row->data.len, false };
+	uint32_t version, nequal;
+	int64_t at;
+	uint64_t records;
+	nsec equal_ms;
+	if (rs == NULL)
+		return true;
+	TAKE(&r, version);
+	TAKE(&r, at);
+	TAKE(&r, records);
+	TAKE(&r, equal_ms);
+	TAKE(&r, nequal);
+	const char *equal = r.p;
+	if (r.bad || version != SAVE_VERSION || (size_t)(r.end - r.p) < nequal * sizeof *rs->equal)
+		return false;
+	struct str shape = { equal + nequal * sizeof *rs->equal, (size_t)(r.end - equal) - nequal * sizeof *rs->equal };
+	if (!str_eq(shape, str_of(rs->rule->state_shape)))
+		return true; /* other windows or keys: its state cannot be kept */
+	rs->kept = true;
+	rs->at = at;
+	rs->records = records;
+	rs->equal_ms = equal_ms;
+	rs->equal = xmemdup(equal, nequal * sizeof *rs->equal);
+	rs->nequal = rs->cap_equal = nequal;
+	return true;
+}
+
+static bool
+load_clock(struct back *b, const struct save_row *row)
+{
+	struct reader r = { row->data.ptr, row->data.ptr + row->data.len, false };
+	uint64_t sources;
+	nsec reached, first, greatest;
+	if (row->key.len != 8)
+		return false;
+	memcpy(&sources, row->key.ptr, 8);
+	TAKE(&r, reached);
+	TAKE(&r, first);
+	TAKE(&r, greatest);
+	for (size_t i = 0; i < b->rs->nclock; i++)
+		if (b->clock[i].sources == sources) {
+			b->clock[i].reached = reached;
+			b->clock[i].first = first;
+		}
+	if (greatest > b->greatest)
+		b->greatest = greatest;
+	return !r.bad;
+}
+
+/* ---- partitions ---- */
+
+/* Number of the partition of a row's key (source name, NUL, name); -1: its source is gone. */
+static int64_t
+part_of(struct back *b, struct str key, bool add)
+{
+	const struct config *c = b->rs->config;
+	const char *nul = memchr(key.ptr, '\0', key.len);
+	if (nul == NULL)
+		return -1;
+	struct str source = { key.ptr, (size_t)(nul - key.ptr) }, name = { nul + 1, key.len - source.len - 1 };
+	for (size_t i = 0; i < b->npart; i++)
+		if (str_eq(name, str_of(b->part[i].name)) && str_eq(source, str_of(c->source[b->part[i].source].name)))
+			return (int64_t)i;
+	for (size_t i = 0; add && i < c->nsource; i++)
+		if (str_eq(source, str_of(c->source[i].name)))
+			return back_part_add(b, i, name);
+	return -1;
+}
+
+static bool
+load_part(struct back *b, const struct save_row *row)
+{
+	struct reader r = { row->data.ptr, row->data.ptr + row->data.len, false };
+	int64_t n = part_of(b, row->key, true);
+	if (n < 0)
+		return true;
+	struct bpart *p = &b->part[n];
+	uint32_t len;
+	TAKE(&r, p->time);
+	TAKE(&r, p->seq);
+	const char *pos = blob(&r, &len);
+	p->pos = xmemdup(pos, len);
+	p->pos_len = len;
+	return !r.bad;
+}
+
+bool
+save_part(const struct back *b, size_t source, struct str name, uint32_t *number, struct ptime *time, int64_t *seq,
+	struct str *pos)
+{
+	for (size_t i = 0; i < b->npart; i++) {
+		const struct bpart *p = &b->part[i];
+		if (p->source != source || p->gone || !str_eq(name, str_of(p->name)))
+			continue;
+		*number = (uint32_t)i;
+		*time = p->time;
+		*seq = p->seq;
+		*pos = (struct str){ p->pos, p->pos_len };
+		return true;
+	}
+	return false;
+}
+
+/* ---- keys ---- */
+
+static bool
+load_head(struct key *k, struct reader *r)
+{
+	uint8_t flags, small[4];
+	uint32_t len;
+	TAKE(r, flags);
+	TAKE(r, k->seen);
+	TAKE(r, k->opened_at);
+	k->opened = flags >> 3 & 1;
+	k->emptied = flags >> 4 & 1;
+	if (flags & 1) {
+		struct open_alert *a = k->alert = xcalloc(1, sizeof *a);
+		TAKE(r, small);
+		if (small[0] >= STATES || small[1] >= LEVELS)
+			return false;
+		a->state = (enum state)small[0];
+		a->level = (enum level)small[1];
+		a->partial = small[2];
+		a->clocks = small[3];
+		TAKE(r, a->start);
+		TAKE(r, a->last);
+		TAKE(r, a->count);
+		TAKE(r, a->since);
+	}
+	if (flags & 2) {
+		struct carried c;
+		TAKE(r, c.slots);
+		TAKE(r, c.nline);
+		TAKE(r, c.line);
+		const char *p = blob(r, &len);
+		k->carry = xmalloc(sizeof c + len);
+		k->carry->slots = c.slots;
+		k->carry->nline = c.nline;
+		memcpy(k->carry->line, c.line, sizeof c.line);
+		memcpy(k->carry->bytes, p, len);
+	}
+	if (flags & 4) {
+		const char *p = blob(r, &len);
+		k->prev = xmemdup(p, len);
+		k->prev_len = len;
+	}
+	return !r->bad;
+}
+
+static bool
+load_pane(struct rule_state *rs, struct key *k, int64_t pane, struct reader *r)
+{
+	struct pane *p = pane_get(rs, k, pane);
+	uint32_t n, len;
+	if (p == NULL)
+		return false;
+	TAKE(r, n);
+	p->n = n & PANE_RECORDS_MAX;
+	p->stored = 1;
+	for (size_t i = 0; i < rs->rule->ncell && !r->bad; i++) {
+		void *c = pane_cell(rs, p, i);
+		struct xsum *sum = c;
+		switch (rs->rule->cell[i].kind) {
+		case CELL_COUNT:
+		case CELL_MIN:
+		case CELL_MAX:
+			take(r, c, 8);
+			break;
+		case CELL_SUM: {
+			uint32_t count;
+			TAKE(r, count);
+			const char *v = blob(r, &len);
+			for (uint32_t at = 0; at + sizeof(double) <= len; at += sizeof(double)) {
+				double d;
+				memcpy(&d, v + at, sizeof d);
+				xsum_part(sum, d);
+			}
+			sum->n = count;
+			break;
+		}
+		case CELL_SKETCH: {
+			const char *v = blob(r, &len);
+			for (uint32_t at = 0; at + sizeof(struct bucket) <= len; at += sizeof(struct bucket)) {
+				struct bucket d;
+				memcpy(&d, v + at, sizeof d);
+				sketch_add(c, d.code, d.n);
+			}
+			break;
+		}
+		}
+	}
+	return !r->bad;
+}
+
+static bool
+load_key(struct back *b, const struct save_row *row)
+{
+	struct rule_state *rs = rule_named(b, row->rule);
+	struct reader r = { row->data.ptr, row->data.ptr + row->data.len, false };
+	if (rs == NULL || !rs->kept) {
+		save_grave(b, row);
+		return true;
+	}
+	struct key *k = key_get(b, rs, row->key, str_hash(row->key, hash_seed));
+	if (k == NULL) { /* max_keys was lowered */
+		save_grave(b, row);
+		return true;
+	}
+	k->stored = true;
+	if (row->pane != SAVE_HEAD)
+		return load_pane(rs, k, row->pane, &r);
+	if (!load_head(k, &r))
+		return false;
+	if (k->alert && k->alert->state == ST_FIRING)
+		rs->open++;
+	return true;
+}
+
+/* ---- waiting tuples ---- */
+
+static bool
+load_tuple(struct back *b, const struct save_row *row)
+{
+	struct rule_state *rs = rule_named(b, row->rule);
+	int64_t part = part_of(b, row->key, false);
+	if (row->data.len < sizeof(struct tuple))
+		return false;
+	if (rs == NULL || !rs->kept || part < 0)
+		return true;
+	struct block in;
+	block_init(&in);
+	buf_str_add(&in.tuples->bytes, row->data);
+	struct tuple *t = (struct tuple *)(void *)in.tuples->bytes.data;
+	if (t->size != row->data.len || sizeof *t + t->klen + t->slots + t->raw > t->size) {
+		block_free(&in);
+		return false;
+	}
+	t->rule = (uint32_t)rs->rule->index;
+	t->part = (uint32_t)part;
+	t->hash = str_hash((struct str){ tuple_key(t), t->klen }, hash_seed);
+	in.tuples->n = in.tuples->refs = 1;
+	back_wait(b, &in);
+	block_free(&in);
+	return true;
+}
+
+bool
+save_load(struct back *b, const struct save_row *row)
+{
+	switch (row->kind) {
+	case SAVE_META:
+		return row->rule.len ? load_rule(b, row) : load_clock(b, row);
+	case SAVE_PART:
+		return load_part(b, row);
+	case SAVE_KEY:
+		return load_key(b, row);
+	case SAVE_TUPLE:
+		return load_tuple(b, row);
+	}
+	return false;
+}
+
+void
+save_loaded(struct back *b)
+{
+	for (size_t i = 0; i < b->rs->nrule; i++) {
+		struct rule_state *rs = b->rule[i];
+		for (uint32_t t = 0; t <= rs->mask; t++) {
+			struct key *k = rs->table[t];
+			if (k == NULL)
+				continue;
+			if (rs->rule->shape == SHAPE_WINDOW)
+				window_wake(rs, k);
+			else if (rs->rule->shape == SHAPE_RECORD)
+				record_wake(rs, k);
+			else
+				pair_wake(rs, k);
+		}
+	}
+}

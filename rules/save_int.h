@@ -1,0 +1,31 @@
+/* save_int.h - shared by save.c and load.c. */
+#ifndef WEIR_SAVE_INT_H
+#define WEIR_SAVE_INT_H
+
+#include "rules/back_int.h"
+#include "rules/save.h"
+
+#define SAVE_VERSION 0x77720001u /* "wr", 1: another layout or byte order reads as something else */
+
+struct save_key {
+	struct rule_state *rs;
+	struct key *key;
+};
+
+struct save {
+	struct save_key *dirty, *noted; /* changed since the note; of the generation being written */
+	size_t ndirty, cap_dirty, nnoted, cap_noted;
+	size_t at;           /* in noted */
+	struct buf copies;   /* rows of noted keys: of those that changed before their turn, and of the one at turn */
+	size_t copied;
+	struct buf fixed;    /* rows copied whole at the note */
+	size_t fixed_at;
+	struct buf row;
+	struct buf graves;   /* tombstones for the next generation */
+	bool all;            /* the next note lists every key */
+};
+
+void save_part_key(const struct back *b, uint32_t part, struct buf *out);
+void save_grave(struct back *b, const struct save_row *row);
+
+#endif
