@@ -127,6 +127,17 @@ back_part_return(struct back *b, uint32_t part)
 	b->part[part].counts = true;
 }
 
+bool
+back_part_at(const struct back *b, uint32_t n, size_t source, struct str *name, struct str *pos)
+{
+	if (n >= b->npart)
+		return false;
+	const struct bpart *p = &b->part[n];
+	*name = p->source == source ? str_of(p->name) : (struct str){ NULL, 0 };
+	*pos = (struct str){ p->pos, p->pos_len };
+	return true;
+}
+
 void
 back_mark(struct back *b, uint32_t part, const struct ptime *time)
 {
@@ -477,6 +488,45 @@ back_out_done(struct back *b, size_t n)
 	b->nout -= n;
 	if (b->nout)
 		memmove(b->out, b->out + n, b->nout * sizeof *b->out);
+}
+
+void
+back_open_alerts(const struct back *b, size_t rule, void (*each)(void *arg, const char *id), void *arg)
+{
+	const struct rule_state *rs = b->rule[rule];
+	char id[ALERT_ID_MAX];
+	for (uint32_t i = 0; i <= rs->mask; i++)
+		if (rs->table[i] && rs->table[i]->alert) {
+			alert_id(b, rs->rule, rs->table[i], rs->table[i]->alert->start, NULL, id);
+			each(arg, id);
+		}
+}
+
+void
+back_close(struct back *b, size_t rule, const char *id)
+{
+	struct rule_state *rs = b->rule[rule];
+	char have[ALERT_ID_MAX];
+	for (uint32_t i = 0; i <= rs->mask; i++) {
+		struct key *k = rs->table[i];
+		if (k == NULL || k->alert == NULL)
+			continue;
+		alert_id(b, rs->rule, k, k->alert->start, NULL, have);
+		if (strcmp(have, id) != 0)
+			continue;
+		key_touch(b, rs, k);
+		if (k->alert->state == ST_FIRING)
+			rs->open--;
+		free(k->alert);
+		k->alert = NULL;
+		return;
+	}
+}
+
+nsec
+back_rule_reached(const struct back *b, size_t rule)
+{
+	return b->clock[b->rs->rule[rule].clock].reached;
 }
 
 void

@@ -23,6 +23,8 @@ uint32_t back_part_add(struct back *b, size_t source, struct str name);
 void back_part_leave(struct back *b, uint32_t part);
 void back_part_return(struct back *b, uint32_t part);
 void back_part_gone(struct back *b, uint32_t part); /* leaves and is forgotten by the next checkpoint */
+/* Restore: the nth partition; false past the last. name.ptr NULL: of another source. */
+bool back_part_at(const struct back *b, uint32_t n, size_t source, struct str *name, struct str *pos);
 /* A mark moved by a step (silence, joining) at the place of the last block. */
 void back_mark(struct back *b, uint32_t part, const struct ptime *time);
 nsec back_reached(const struct back *b, size_t source); /* greatest time reached by a rule of this source; NS_NONE */
@@ -42,6 +44,12 @@ size_t back_out(struct back *b, nsec before, const struct alert *const **out);
 void back_out_done(struct back *b, size_t n);
 /* No transition to come is older than this. */
 nsec back_settled(const struct back *b);
+
+/* Alerts that are pending or firing in the engine: their ids, rule by rule. */
+void back_open_alerts(const struct back *b, size_t rule, void (*each)(void *arg, const char *id), void *arg);
+/* The alert with this id is closed without a transition (it is closed in the store). */
+void back_close(struct back *b, size_t rule, const char *id);
+nsec back_rule_reached(const struct back *b, size_t rule);
 
 struct back_stats {
 	uint64_t folds, tuples, evaluations, keys, refused_keys;

@@ -218,6 +218,8 @@ struct emit {
 	bool by_resolve;     /* value and threshold are those of resolve_when */
 	const uint64_t *line; /* hold: 0: two words and the number among equal lines; else NULL */
 };
+void alert_id(const struct back *b, const struct rule *r, const struct key *k, nsec start, const uint64_t *line,
+	char out[ALERT_ID_MAX]);
 void emit(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e);
 
 #endif

@@ -15,21 +15,24 @@
 #define LINE_SHOWN 512
 
 /* alert_<start seconds>_<12 hex>: SHA-256 over the length-prefixed rule, key and start in ms (and line of hold: 0). */
-static void
-id_of(char out[ALERT_ID_MAX], const char *rule, struct str key, nsec start, const uint64_t *line)
+void
+alert_id(const struct back *b, const struct rule *r, const struct key *k, nsec start, const uint64_t *line, char out[ALERT_ID_MAX])
 {
-	struct buf b;
+	struct buf key, t;
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	int64_t ms = start / NS_PER_MS - (start % NS_PER_MS < 0), s = ms / 1000 - (ms % 1000 < 0);
-	buf_init(&b, 1 << 20);
-	buf_printf(&b, "%zu:%s%zu:", strlen(rule), rule, key.len);
-	buf_str_add(&b, key);
-	buf_printf(&b, "%lld", (long long)ms);
+	buf_init(&key, FIELDS_MAX);
+	buf_init(&t, 2 * FIELDS_MAX);
+	key_json(b->rs, r, (struct str){ k->text, k->klen }, &key);
+	buf_printf(&t, "%zu:%s%zu:", strlen(r->name), r->name, key.len);
+	buf_str_add(&t, buf_str(&key));
+	buf_printf(&t, "%lld", (long long)ms);
 	if (line)
-		buf_printf(&b, ":%016llx%016llx:%llu", (unsigned long long)line[0], (unsigned long long)line[1],
+		buf_printf(&t, ":%016llx%016llx:%llu", (unsigned long long)line[0], (unsigned long long)line[1],
 			(unsigned long long)line[2]);
-	SHA256((const unsigned char *)b.data, b.len, digest);
-	buf_free(&b);
+	SHA256((const unsigned char *)t.data, t.len, digest);
+	buf_free(&key);
+	buf_free(&t);
 	snprintf(out, ALERT_ID_MAX, "alert_%lld_%02x%02x%02x%02x%02x%02x", (long long)s, digest[0], digest[1], digest[2],
 		digest[3], digest[4], digest[5]);
 }
@@ -317,7 +320,7 @@ emit(struct back *b, struct rule_state *rs, const struct key *k, const struct em
 	buf_init(&key, FIELDS_MAX);
 	key_json(b->rs, r, (struct str){ k->text, k->klen }, &key);
 	a->key = buf_take(&key);
-	id_of(a->id, r->name, str_of(a->key), e->start, e->line);
+	alert_id(b, r, k, e->start, e->line, a->id);
 	a->event = e->event;
 	a->state = e->state;
 	a->level = e->level;

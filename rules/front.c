@@ -527,11 +527,21 @@ release(struct front *f, struct fpart *p, struct block *out, struct str file, ns
 	buf_clear(&p->held);
 }
 
+void
+fpart_steps(struct fpart *p, int64_t seq)
+{
+	for (; p->at_step < p->nstep && p->step[p->at_step].seq <= seq; p->at_step++)
+		if (p->step[p->at_step].mark > p->time.mark)
+			p->time.mark = p->step[p->at_step].mark;
+}
+
 static void
 one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec wall, bool replay)
 {
 	struct record *r = &f->rec;
 	const struct front_source *s = p->source;
+	if (p->at_step < p->nstep)
+		fpart_steps(p, r->seq - 1);
 	enum parse_verdict v = parse(f->parser, r, &b->arena);
 	if (v != PARSE_OK) {
 		malformed(p, v, r);

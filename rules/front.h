@@ -23,6 +23,11 @@ struct front_source {        /* what the front needs to know of a source: made o
 	size_t nroute;
 };
 
+struct place {               /* a stored step: after the record seq the partition's mark was at least this */
+	int64_t seq;
+	nsec mark;
+};
+
 struct fpart {               /* one partition, in use by one front at a time */
 	const struct front_source *source;
 	uint32_t number;     /* pipeline's number */
@@ -32,6 +37,8 @@ struct fpart {               /* one partition, in use by one front at a time */
 	nsec held_stamp;     /* NS_NONE: nothing is held */
 	uint64_t bad[VERDICTS];
 	char sample[VERDICTS][80]; /* first bytes of the last malformed record, by reason */
+	struct place *step;  /* restart, replay --state: marks that silence had moved, by place; borrowed */
+	size_t nstep, at_step;
 	uint64_t no_key;     /* records that lacked a `by` field, summed over rules */
 };
 
@@ -50,6 +57,8 @@ void front_bounds(struct front *f, nsec from, nsec to);
 void front_run(struct front *f, struct fpart *p, struct batch *b, struct block *out, nsec wall, bool replay);
 /* Replay, end of the partition: what is held was real. */
 void front_end(struct front *f, struct fpart *p, struct block *out, nsec wall);
+/* Steps stored at places up to seq take effect now: before the clock decides again. */
+void fpart_steps(struct fpart *p, int64_t seq);
 uint64_t front_regex_limits(const struct front *f);
 
 #endif

@@ -1,0 +1,102 @@
+/* live.h - `weir run`: sources to transitions to outbox, with checkpoints, in one thread.
+ *
+ * One turn of the loop: look at the sources, read one batch of the partition that is furthest behind, front, back, commit
+ * what it gave, a slice of the checkpoint, then wait for a file, a signal, a client or the next tick. Delivery is a
+ * thread of its own. Order of durability: transitions and their outbox rows, then the generation that passes them.
+ */
+#ifndef WEIR_LIVE_H
+#define WEIR_LIVE_H
+
+#include "core/app.h"
+#include "core/policy.h"
+#include "core/store.h"
+#include "sinks/deliver.h"
+
+#define LIVE_TICK NS_PER_S          /* silence and timers are looked at this often */
+#define LIVE_SLICE (20 * NS_PER_MS) /* a checkpoint holds the back at most that long at a time */
+
+struct live_lane {
+	struct part *part;
+	struct fpart front;
+	struct source *source;
+	size_t index;        /* of the source in the configuration */
+	uint32_t number;
+	int64_t seq;         /* of the last record taken */
+	bool at_end, left;
+	bool moved;          /* its mark was moved by silence since the last commit: a step to store */
+	nsec retry;          /* monotonic: not before (a read failed) */
+	struct place *step;
+	char noted_pos[POSITION_MAX]; /* as the generation being written holds it */
+	size_t noted_pos_len;
+};
+
+struct live_quiet {          /* a source without partitions goes on as one quiet one */
+	uint32_t number;
+	struct ptime time;
+	bool counts;
+};
+
+struct live {
+	struct app *app;
+	struct store *store;
+	struct policy *policy;
+	struct deliver *deliver;
+	struct deliver_hooks hooks;
+	struct front *front;
+	struct back *back;
+	struct source *source;
+	struct batch *batch;     /* one a source */
+	struct live_quiet *quiet; /* one a source */
+	struct live_lane **lane;
+	size_t nlane, cap_lane;
+	struct block block;
+	nsec wall0, mono0;       /* the wall clock at start goes on at the monotonic clock's pace */
+
+	/* checkpoint */
+	enum { CKPT_IDLE, CKPT_WRITING, CKPT_PRUNING } ckpt;
+	nsec next_ckpt, last_ckpt; /* monotonic */
+	int64_t generation;
+	uint64_t changes, noted; /* batches and transitions taken; as of the last note */
+	bool full;               /* no space: processing holds */
+	nsec full_retry;
+
+	/* restart: alerts open in the store, compared once their rule's time has passed its newest transition */
+	struct live_open {
+		struct alert last;
+		bool settled;
+	} *open;
+	size_t nopen, cap_open;
+	nsec *newest;            /* by rule; NS_NONE: compared already */
+	size_t unsettled;        /* rules still to compare */
+
+	/* weir.delivery-failed: told by the delivery thread */
+	struct live_failed *failed;
+
+	uint64_t transitions, told;
+	int signal_fd, control_fd;
+	bool stop;
+};
+
+/* live_read.c */
+bool live_sources_open(struct live *l); /* false: told */
+void live_sources_close(struct live *l);
+bool live_read(struct live *l, nsec now);  /* one batch; false: nothing to read now */
+void live_scan(struct live *l, nsec now);
+void live_silence(struct live *l);
+bool live_ended(const struct live *l);     /* all sources can bring no more, ever */
+nsec live_wall(const struct live *l, nsec mono);
+
+/* live_store.c */
+bool live_restore(struct live *l);         /* false: told, exit 3 */
+enum err live_commit(struct live *l);      /* transitions of the back, in one commit */
+void live_checkpoint(struct live *l, nsec now, bool all); /* a slice; all: to its end */
+bool live_self_alert(struct live *l, const char *rule, const char *name, enum level level, const char *text, bool firing,
+	size_t but_sink);
+
+/* control.c */
+int control_open(const char *state, struct errinfo *why);
+void control_serve(struct live *l);
+void control_close(const char *state, int fd);
+void live_status(struct live *l, bool json, struct buf *out);
+
+#endif

@@ -1,0 +1,506 @@
+/* live_store.c - the durable side of `weir run`: restore, commits, checkpoints, reconciling. */
+#include "core/live.h"
+
+#include "core/json.h"
+#include "core/log.h"
+#include "rules/save.h"
+
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- restore ---- */
+
+struct loading {
+	struct live *l;
+	bool bad;
+	size_t rows;
+};
+
+static void
+load_row(void *arg, enum ckpt_kind kind, struct str rule, struct str key, int64_t pane, struct str data)
+{
+	struct loading *g = arg;
+	struct save_row row = { (enum save_kind)kind, rule, key, data, pane };
+	g->rows++;
+	if (!g->bad && !save_load(g->l->back, &row))
+		g->bad = true;
+}
+
+static size_t
+rule_index(const struct live *l, const char *name)
+{
+	size_t i = 0;
+	while (i < l->app->rules->nrule && strcmp(l->app->rules->rule[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static void
+open_row(void *arg, const struct alert *last)
+{
+	struct live *l = arg;
+	size_t r = rule_index(l, last->rule);
+	if (r < l->app->rules->nrule && l->app->rules->rule[r].shape == SHAPE_RECORD && l->app->rules->rule[r].hold == 0)
+		return; /* over at once: it has no resolve to wait for */
+	GROW(l->open, l->nopen, l->cap_open);
+	l->open[l->nopen] = (struct live_open){ .settled = false };
+	alert_copy(&l->open[l->nopen++].last, last);
+}
+
+static void
+step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data)
+{
+	struct live *l = arg;
+	struct live_lane *n = NULL;
+	for (size_t i = 0; i < l->nlane && n == NULL; i++) {
+		const char *source = l->lane[i]->source->conf->name;
+		size_t len = strlen(source);
+		if (partition.len > len && memcmp(partition.ptr, source, len + 1) == 0 &&
+			str_eq((struct str){ partition.ptr + len + 1, partition.len - len - 1 }, str_of(l->lane[i]->part->name)))
+			n = l->lane[i];
+	}
+	if (n == NULL || kind != STEP_SILENCE || seq < n->seq || data.len != sizeof(nsec))
+		return;
+	n->step = xrealloc(n->step, (n->front.nstep + 1) * sizeof *n->step);
+	struct place *p = &n->step[n->front.nstep++];
+	p->seq = seq;
+	memcpy(&p->mark, data.ptr, sizeof p->mark);
+	n->front.step = n->step;
+}
+
+static bool
+restore_parts(struct live *l)
+{
+	for (size_t i = 0; i < l->app->config->nsource; i++) {
+		struct source *s = &l->source[i];
+		struct str name, pos;
+		for (uint32_t n = 0; back_part_at(l->back, n, i, &name, &pos); n++) {
+			struct errinfo why = { 0 };
+			if (name.ptr == NULL || pos.len == 0)
+				continue;
+			if (s->kind->restore(s, name, pos, &why) != ERR_OK) {
+				log_error(s->conf->name, "%s", why.text);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+bool
+live_restore(struct live *l)
+{
+	struct loading g = { .l = l };
+	enum err e = ckpt_load(l->store, load_row, &g);
+	if (e != ERR_OK || g.bad) {
+		log_error("store", "%s", e != ERR_OK ? store_error(l->store) :
+			"the checkpoint holds rows that this version cannot read; `weir run --reset-state` sets the state aside");
+		return false;
+	}
+	save_loaded(l->back);
+	if (!restore_parts(l))
+		return false;
+	live_scan(l, mono_ns());
+	e = store_steps_load(l->store, step_row, l);
+	if (e == ERR_OK)
+		e = store_open_alerts(l->store, open_row, l);
+	l->newest = xcalloc(l->app->rules->nrule, sizeof *l->newest);
+	for (size_t i = 0; i < l->app->rules->nrule && e == ERR_OK; i++) {
+		e = store_newest(l->store, l->app->rules->rule[i].name, &l->newest[i]);
+		l->unsettled += l->newest[i] != NS_NONE;
+	}
+	if (e != ERR_OK) {
+		log_error("store", "%s", store_error(l->store));
+		return false;
+	}
+	if (g.rows)
+		log_info("run", "goes on from the last checkpoint: %zu rows, %zu open alerts", g.rows, l->nopen);
+	return true;
+}
+
+/* ---- commits ---- */
+
+static enum err
+put_one(struct live *l, const struct alert *a, nsec now)
+{
+	bool inserted;
+	int64_t number;
+	enum err e = store_transition(l->store, a, &inserted, &number);
+	if (e == ERR_OK && inserted) {
+		l->transitions++;
+		e = policy_apply(l->policy, l->store, a, number, now);
+	}
+	return e;
+}
+
+static enum err
+put_steps(struct live *l)
+{
+	struct buf key;
+	enum err e = ERR_OK;
+	buf_init(&key, 1 << 16);
+	for (size_t i = 0; i < l->nlane && e == ERR_OK; i++) {
+		struct live_lane *n = l->lane[i];
+		if (!n->moved)
+			continue;
+		buf_clear(&key);
+		buf_addz(&key, n->source->conf->name);
+		buf_addc(&key, '\0');
+		buf_addz(&key, n->part->name);
+		nsec mark = n->front.time.mark;
+		e = store_step(l->store, buf_str(&key), n->seq, STEP_SILENCE,
+			(struct str){ (const char *)&mark, sizeof mark });
+	}
+	buf_free(&key);
+	return e;
+}
+
+static void
+steps_done(struct live *l)
+{
+	for (size_t i = 0; i < l->nlane; i++)
+		l->lane[i]->moved = false;
+}
+
+/* No space: hold, give the reserve up once, and try again later. Anything else is the end of this process. */
+static enum err
+commit_failed(struct live *l, enum err e)
+{
+	store_rollback(l->store);
+	if (e != ERR_FULL) {
+		log_error("store", "%s", store_error(l->store));
+		l->stop = true;
+		return e;
+	}
+	if (!l->full)
+		log_error("store", "%s; processing holds until there is space", store_error(l->store));
+	store_release_reserve(l->store);
+	l->full = true;
+	l->full_retry = mono_ns() + NS_PER_S;
+	return e;
+}
+
+enum err
+live_commit(struct live *l)
+{
+	const struct alert *const *v;
+	size_t n = back_out(l->back, INT64_MAX, &v);
+	if (n == 0)
+		return ERR_OK;
+	nsec now = wall_ns();
+	uint64_t before = l->transitions;
+	enum err e = store_begin(l->store);
+	if (e == ERR_OK)
+		e = put_steps(l);
+	for (size_t i = 0; i < n && e == ERR_OK; i++)
+		e = put_one(l, v[i], now);
+	if (e == ERR_OK)
+		e = store_commit(l->store);
+	if (e != ERR_OK) {
+		l->transitions = before;
+		return commit_failed(l, e);
+	}
+	if (l->full)
+		log_info("store", "there is space again: processing goes on");
+	l->full = false;
+	l->told += n;
+	l->changes++;
+	steps_done(l);
+	back_out_done(l->back, n);
+	if (l->deliver)
+		deliver_wake(l->deliver);
+	return ERR_OK;
+}
+
+/* ---- reconciling after a restart ---- */
+
+struct seek {
+	const char *id;
+	bool found;
+};
+
+static void
+seek_id(void *arg, const char *id)
+{
+	struct seek *s = arg;
+	s->found |= strcmp(id, s->id) == 0;
+}
+
+struct ids {
+	char (*v)[ALERT_ID_MAX];
+	size_t n, cap;
+};
+
+static void
+keep_id(void *arg, const char *id)
+{
+	struct ids *v = arg;
+	GROW(v->v, v->n, v->cap);
+	snprintf(v->v[v->n++], ALERT_ID_MAX, "%s", id);
+}
+
+static enum err
+resolve_stored(struct live *l, struct live_open *o, nsec at, const char *cause)
+{
+	struct alert *a = &o->last;
+	enum err e = store_begin(l->store);
+	a->event = a->state == ST_PENDING ? EV_DROPPED : EV_RESOLVED;
+	a->state = ST_RESOLVED;
+	a->timestamp = a->ends_at = at > a->timestamp ? at : a->timestamp;
+	free(a->cause);
+	a->cause = xstrdup(cause);
+	if (e == ERR_OK)
+		e = put_one(l, a, wall_ns());
+	if (e == ERR_OK)
+		e = store_commit(l->store);
+	if (e != ERR_OK)
+		return commit_failed(l, e);
+	o->settled = true;
+	log_info("run", "%s %s resolved: %s", a->rule, a->key, cause);
+	return ERR_OK;
+}
+
+static void
+settle_rule(struct live *l, size_t rule)
+{
+	nsec reached = back_rule_reached(l->back, rule);
+	const char *name = l->app->rules->rule[rule].name;
+	struct ids engine = { 0 };
+	for (size_t i = 0; i < l->nopen; i++) {
+		struct live_open *o = &l->open[i];
+		if (o->settled || strcmp(o->last.rule, name) != 0)
+			continue;
+		struct seek s = { o->last.id, false };
+		back_open_alerts(l->back, rule, seek_id, &s);
+		if (s.found)
+			o->settled = true;
+		else if (resolve_stored(l, o, reached, "reconciled") != ERR_OK)
+			return; /* again at the next turn */
+	}
+	back_open_alerts(l->back, rule, keep_id, &engine);
+	for (size_t i = 0; i < engine.n; i++) {
+		bool open;
+		if (store_is_open(l->store, engine.v[i], &open) == ERR_OK && !open)
+			back_close(l->back, rule, engine.v[i]);
+	}
+	free(engine.v);
+	l->newest[rule] = NS_NONE;
+	l->unsettled--;
+}
+
+static void
+reconcile(struct live *l)
+{
+	for (size_t i = 0; i < l->nopen; i++) {
+		struct live_open *o = &l->open[i];
+		if (!o->settled && rule_index(l, o->last.rule) == l->app->rules->nrule && strncmp(o->last.rule, "weir.", 5) != 0 &&
+			resolve_stored(l, o, wall_ns(), "rule removed") != ERR_OK)
+			return;
+	}
+	for (size_t i = 0; i < l->app->rules->nrule && l->unsettled; i++)
+		if (l->newest[i] != NS_NONE && back_rule_reached(l->back, i) > l->newest[i])
+			settle_rule(l, i);
+}
+
+/* ---- checkpoints ---- */
+
+static void
+ckpt_trouble(struct live *l, enum err e)
+{
+	if (e == ERR_FULL) {
+		log_error("store", "%s; the checkpoint is tried again", store_error(l->store));
+		store_rollback(l->store);
+		store_release_reserve(l->store);
+	} else {
+		log_error("store", "%s", store_error(l->store));
+		l->stop = true;
+	}
+	save_abort(l->back);
+	l->ckpt = CKPT_IDLE;
+	l->next_ckpt = mono_ns() + l->app->config->checkpoint;
+}
+
+static enum err
+store_moved(struct live *l)
+{
+	bool any = false;
+	for (size_t i = 0; i < l->nlane; i++)
+		any |= l->lane[i]->moved;
+	if (!any)
+		return ERR_OK;
+	enum err e = store_begin(l->store);
+	if (e == ERR_OK)
+		e = put_steps(l);
+	if (e == ERR_OK)
+		e = store_commit(l->store);
+	if (e != ERR_OK)
+		return commit_failed(l, e);
+	steps_done(l);
+	return ERR_OK;
+}
+
+static enum err
+write_slice(struct live *l, bool all, bool *complete)
+{
+	struct save_row row;
+	nsec from = mono_ns();
+	size_t n = 0;
+	enum err e = ckpt_open_slice(l->store);
+	*complete = false;
+	while (e == ERR_OK) {
+		if (!save_next(l->back, &row)) {
+			*complete = true;
+			break;
+		}
+		e = ckpt_put(l->store, (enum ckpt_kind)row.kind, row.rule, row.key, row.pane, row.data);
+		if (!all && ++n % 64 == 0 && mono_ns() - from > LIVE_SLICE / 2) /* the commit takes its part too */
+			break;
+	}
+	return e == ERR_OK ? ckpt_close_slice(l->store) : e;
+}
+
+static void
+kept(struct live *l)
+{
+	for (size_t i = 0; i < l->nlane; i++) {
+		struct live_lane *n = l->lane[i];
+		uint32_t number;
+		struct ptime time;
+		int64_t seq;
+		struct str pos;
+		if (n->source->kind->kept && n->noted_pos_len &&
+			save_part(l->back, n->index, str_of(n->part->name), &number, &time, &seq, &pos))
+			n->source->kind->kept(n->part, (struct str){ n->noted_pos, n->noted_pos_len });
+	}
+}
+
+/* What the generation holds of each position: handed to the sources when it is durable. */
+static void
+note_positions(struct live *l)
+{
+	for (size_t i = 0; i < l->nlane; i++) {
+		struct live_lane *n = l->lane[i];
+		struct str pos = { 0 };
+		uint32_t number;
+		struct ptime time;
+		int64_t seq;
+		n->noted_pos_len = 0;
+		if (!save_part(l->back, n->index, str_of(n->part->name), &number, &time, &seq, &pos) || pos.len > sizeof n->noted_pos)
+			continue;
+		memcpy(n->noted_pos, pos.ptr, pos.len);
+		n->noted_pos_len = pos.len;
+	}
+}
+
+void
+live_checkpoint(struct live *l, nsec now, bool all)
+{
+	enum err e = ERR_OK;
+	bool done;
+	if (l->unsettled || l->nopen)
+		reconcile(l);
+	if (l->full && (!all && now < l->full_retry))
+		return;
+	if (l->ckpt == CKPT_IDLE && (all || now >= l->next_ckpt)) {
+		if (l->changes == l->noted && !all) { /* nothing was read, nothing told: the last one stands */
+			l->next_ckpt = now + l->app->config->checkpoint;
+			return;
+		}
+		if (store_moved(l) != ERR_OK)
+			return;
+		save_note(l->back);
+		note_positions(l);
+		l->noted = l->changes;
+		l->ckpt = CKPT_WRITING;
+		e = ckpt_begin(l->store, &l->generation);
+		if (e != ERR_OK) {
+			ckpt_trouble(l, e);
+			return;
+		}
+	}
+	while (l->ckpt == CKPT_WRITING) {
+		e = write_slice(l, all, &done);
+		if (e == ERR_OK && done)
+			e = ckpt_finish(l->store);
+		if (e != ERR_OK) {
+			ckpt_trouble(l, e);
+			return;
+		}
+		if (done) {
+			l->ckpt = CKPT_PRUNING;
+			l->last_ckpt = mono_ns();
+			l->next_ckpt = now + l->app->config->checkpoint;
+			kept(l);
+		}
+		if (!all)
+			return;
+	}
+	if (l->ckpt == CKPT_PRUNING && !all) {
+		bool more = false;
+		if (ckpt_prune(l->store, 2000, &more) != ERR_OK || !more)
+			l->ckpt = CKPT_IDLE;
+	}
+}
+
+/* ---- weir's own alerts ---- */
+
+bool
+live_self_alert(struct live *l, const char *rule, const char *name, enum level level, const char *text, bool firing,
+	size_t but_sink)
+{
+	nsec now = wall_ns();
+	struct buf key;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	struct live_open *o = NULL;
+	buf_init(&key, 1 << 12);
+	buf_addz(&key, "{\"sink\":");
+	json_str(&key, str_of(name));
+	buf_addc(&key, '}');
+	for (size_t i = 0; i < l->nopen; i++)
+		if (!l->open[i].settled && strcmp(l->open[i].last.rule, rule) == 0 && strcmp(l->open[i].last.key, buf_z(&key)) == 0)
+			o = &l->open[i];
+	if ((o != NULL) == firing) {
+		buf_free(&key);
+		return true;
+	}
+	if (firing) {
+		GROW(l->open, l->nopen, l->cap_open);
+		o = &l->open[l->nopen++];
+		*o = (struct live_open){ .last = { .event = EV_FIRING, .state = ST_FIRING, .level = level, .timestamp = now,
+			.starts_at = now, .ends_at = NS_NONE, .count = 1 } };
+		o->last.rule = xstrdup(rule);
+		o->last.title = xasprintf("%s: %s", rule, name);
+		o->last.message = xstrdup(text);
+		o->last.key = xstrdup(buf_z(&key));
+		o->last.labels = xstrdup("{}");
+		o->last.metadata = xstrdup("{}");
+		char *seed = xasprintf("%s%s%lld", rule, o->last.key, (long long)(now / NS_PER_MS));
+		SHA256((const unsigned char *)seed, strlen(seed), digest);
+		free(seed);
+		snprintf(o->last.id, ALERT_ID_MAX, "alert_%lld_%02x%02x%02x%02x%02x%02x", (long long)(now / NS_PER_S), digest[0],
+			digest[1], digest[2], digest[3], digest[4], digest[5]);
+	} else {
+		o->last.event = EV_RESOLVED;
+		o->last.state = ST_RESOLVED;
+		o->last.timestamp = o->last.ends_at = now;
+		o->settled = true;
+	}
+	buf_free(&key);
+	bool inserted;
+	int64_t number;
+	enum err e = store_begin(l->store);
+	if (e == ERR_OK)
+		e = store_transition(l->store, &o->last, &inserted, &number);
+	for (size_t i = 0; i < l->app->config->nsink && e == ERR_OK; i++)
+		if (i != but_sink)
+			e = store_outbox(l->store, number, l->app->config->sink[i].name, now, now);
+	if (e == ERR_OK)
+		e = store_commit(l->store);
+	if (e != ERR_OK) {
+		(void)commit_failed(l, e);
+		return false;
+	}
+	deliver_wake(l->deliver);
+	return true;
+}
