@@ -110,6 +110,7 @@ read_plain(struct link *l, char *to, size_t room, size_t *got, struct errinfo *w
 	do
 		n = preadv(l->fd, v, 2, l->off - (int64_t)l->mark_len);
 	while (n == -1 && errno == EINTR);
+	l->stale = n == -1 && errno == ESTALE;
 	if (n == -1)
 		return err_set(why, ERR_IO, "cannot read %s at offset %lld: %s", l->path, (long long)l->off, strerror(errno));
 	if ((size_t)n < l->mark_len || memcmp(before, l->mark, l->mark_len) != 0)
