@@ -162,7 +162,7 @@ run(uint64_t seed, const char *pattern)
 int
 main(int argc, char **argv)
 {
-	log_set_level(argc > 3 ? LOG_DEBUG : LOG_ERROR);
+	log_set_level(argc > 3 ? LOG_DEBUG : LOG_ERROR); /* a third argument: with the log */
 	uint64_t from = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, to = argc > 2 ? strtoull(argv[2], NULL, 10) : from + 9;
 	for (uint64_t i = from; i <= to; i++)
 		run(i, i % 2 ? "a.log" : "a.log*");
