@@ -110,6 +110,7 @@ read_plain(struct link *l, char *to, size_t room, size_t *got, struct errinfo *w
 	do
 		n = preadv(l->fd, v, 2, l->off - (int64_t)l->mark_len);
 	while (n == -1 && errno == EINTR);
+	l->stale = n == -1 && errno == ESTALE;
 	if (n == -1)
 		return err_set(why, ERR_IO, "cannot read %s at offset %lld: %s", l->path, (long long)l->off, strerror(errno));
 	if ((size_t)n < l->mark_len || memcmp(before, l->mark, l->mark_len) != 0)
@@ -137,9 +138,11 @@ read_stream(struct link *l, char *to, size_t room, size_t *got, struct errinfo *
 {
 	enum err e = ERR_OK;
 	*got = l->carry_len < room ? l->carry_len : room;
-	memcpy(to, l->carry ? l->carry : "", *got);
-	memmove(l->carry, l->carry + *got, l->carry_len - *got);
-	l->carry_len -= *got;
+	if (*got) {
+		memcpy(to, l->carry, *got);
+		memmove(l->carry, l->carry + *got, l->carry_len - *got);
+		l->carry_len -= *got;
+	}
 	while (e == ERR_OK && *got < room) {
 		size_t n = 0;
 		e = l->un ? unpack_read(l->un, to + *got, room - *got, &n, why) : read_pipe(l, to + *got, room - *got, &n, why);
@@ -151,11 +154,14 @@ read_stream(struct link *l, char *to, size_t room, size_t *got, struct errinfo *
 static void
 unread(struct link *l, const char *p, size_t n)
 {
+	if (n == 0)
+		return;
 	if (l->carry_len + n > l->carry_cap) {
 		l->carry_cap = 2 * (l->carry_len + n);
 		l->carry = xrealloc(l->carry, l->carry_cap);
 	}
-	memmove(l->carry + n, l->carry, l->carry_len);
+	if (l->carry_len)
+		memmove(l->carry + n, l->carry, l->carry_len);
 	memcpy(l->carry, p, n);
 	l->carry_len += n;
 }

@@ -25,6 +25,7 @@ struct link {
 	int64_t known; /* the greatest size any look saw since: what a truncation may cost */
 	nsec mtime, ctime;
 	unsigned flags; /* enum place_flag */
+	bool stale;    /* the handle died (network file systems): to be opened anew by its name */
 	bool at_end;   /* the last fill reached the end of what there is */
 	size_t head_len, mark_len;
 	char head[HEAD_MAX], mark[MARK_MAX];

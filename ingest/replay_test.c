@@ -70,7 +70,8 @@ packed(void)
 	rig_exact(&r, 0, 3100, 200, "concatenated members");
 	rig_close(&r);
 	rig_sh(&r, "zstd -qc x > m.zst; zstd -qc y >> m.zst");
-	r.out.len = r.npos = 0;
+	r.out.len = 0;
+	rig_forget(&r);
 	must(replay(&r, 1, (const char *const[]){ "m.zst" }) == ERR_OK);
 	rig_read(&r);
 	rig_exact(&r, 0, 3100, 200, "concatenated frames");
@@ -82,7 +83,8 @@ packed(void)
 		if (i == 0)
 			rig_sh(&r, "head -c 600000 /dev/urandom | base64 -w 80 > z; zstd -qc z > m.zst; gzip -c z > m.gz");
 		rig_sh(&r, cmd);
-		r.out.len = r.npos = 0;
+		r.out.len = 0;
+		rig_forget(&r);
 		must(replay(&r, 2, (const char *const[]){ name, "y" }) == ERR_OK);
 		rig_read(&r);
 		ok(r.out.len > 10000, "a truncated .%s: what could be read is used, %zu bytes", kind[i], r.out.len);

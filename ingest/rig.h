@@ -252,12 +252,20 @@ rig_unlink(const char *path, const struct stat *st, int flag, struct FTW *f)
 	return remove(path);
 }
 
+/* As if no checkpoint had ever been made. */
+static inline void
+rig_forget(struct rig *r)
+{
+	for (size_t i = 0; i < r->npos; i++)
+		free(r->pos[i].name);
+	r->npos = 0;
+}
+
 static inline void
 rig_free(struct rig *r)
 {
 	rig_close(r);
-	for (size_t i = 0; i < r->npos; i++)
-		free(r->pos[i].name);
+	rig_forget(r);
 	for (size_t i = 0; i < r->files.files.n; i++)
 		free(r->pattern[i]);
 	buf_free(&r->out);

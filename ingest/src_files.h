@@ -38,7 +38,10 @@ struct chain {
 	bool rotated;   /* cur is not what the chain's last name names now */
 	bool copy;      /* cur is a copy of what was being read: nobody writes to it */
 	bool told;      /* that it cannot be opened */
+	bool fresh;     /* nothing was given of cur yet; prev is where the chain stood before it */
+	struct place prev;
 	size_t after;   /* links known to come after cur */
+	bool more;      /* and that they hold something */
 	nsec quiet;     /* monotonic: cur's last growth since it left its name */
 	int64_t tail;   /* the line whose time alone is wanted, or -1 */
 	char **elem;    /* the chain's paths among the matches of the last look, oldest first */
@@ -94,6 +97,9 @@ void chain_close(struct source *s, struct chain *c); /* keeps its place */
 enum err chain_restart(struct source *s, struct chain *c, nsec now) MUST_CHECK;
 enum err chain_resume(struct source *s, struct chain *c, nsec now, struct errinfo *why) MUST_CHECK;
 enum err chain_advance(struct source *s, struct chain *c, nsec now, struct errinfo *why) MUST_CHECK; /* past cur */
+/* The first bytes of cur were read. A file without a record given has no content to know it by: if it was rotated or cut
+ * away in the meantime, others stand between it and the one before. True: back at the end of that one. */
+bool chain_step_back(struct source *s, struct chain *c);
 
 /* src_files_read.c */
 enum err files_fill(struct part *p, struct batch *b, nsec now) MUST_CHECK;

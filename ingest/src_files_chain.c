@@ -96,7 +96,11 @@ void
 chain_close(struct source *s, struct chain *c)
 {
 	nsec mtime = c->cur.mtime;
-	link_place(&c->cur, &c->place);
+	if (c->fresh)
+		c->place = c->prev; /* nothing was given of cur: the place is where the one before ended */
+	else
+		link_place(&c->cur, &c->place);
+	c->fresh = false;
 	drop_link(s, &c->cur);
 	c->cur.mtime = mtime;
 }
@@ -155,8 +159,9 @@ begin(struct chain *c, const struct found *list, size_t i, nsec now)
 	c->begun = true;
 	c->after = list->n - 1 - i;
 	c->rotated = c->after > 0 || c->nelem == 0;
+	c->more = c->after > 0; /* the next look knows better */
 	c->quiet = now;
-	c->copy = false;
+	c->copy = c->fresh = false;
 	c->part.readable = true;
 	c->part.unread = true;
 	c->told = false;
@@ -230,6 +235,40 @@ chain_advance(struct source *s, struct chain *c, nsec now, struct errinfo *why)
 	ssize_t i = chain_find(s, c, &list, &p, &l);
 	drop_link(s, &l);
 	enum err e = start_at(s, c, &list, i >= 0 ? (size_t)i + 1 : first_newer(c, &list, &p), p.seq, now, why);
+	if (e == ERR_OK) {
+		c->prev = p;
+		c->fresh = true;
+	}
 	found_free(&list);
 	return e;
+}
+
+/* The index of the file that is id, by identity alone; -1. */
+static ssize_t
+index_of(const struct found *list, const struct ident *id)
+{
+	struct fstate st;
+	for (size_t i = list->n; i-- > 0;)
+		if (ident_path(list->path[i], &st) == 0 && ident_same(&st.id, id))
+			return (ssize_t)i;
+	return -1;
+}
+
+bool
+chain_step_back(struct source *s, struct chain *c)
+{
+	struct found list = chain_list(c);
+	struct link l = LINK_NONE;
+	ssize_t before = index_of(&list, &c->prev.id), at = index_of(&list, &c->cur.id);
+	if (before < 0) { /* packed by now, maybe */
+		before = chain_find(s, c, &list, &c->prev, &l);
+		drop_link(s, &l);
+	}
+	found_free(&list);
+	c->fresh = false;
+	if (before < 0 || at < 0 || at == before + 1)
+		return false;
+	drop_link(s, &c->cur);
+	c->place = c->prev;
+	return true;
 }

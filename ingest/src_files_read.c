@@ -20,7 +20,7 @@ is_quiet(const struct chain *c, nsec now)
 static enum err
 at_end(struct chain *c, struct batch *b)
 {
-	c->part.unread = c->rotated && c->after > 0;
+	c->part.unread = c->rotated && c->more;
 	b->at_end = !c->part.unread;
 	b->written = c->cur.mtime;
 	return ERR_AGAIN;
@@ -90,6 +90,8 @@ fill_live(struct source *s, struct chain *c, struct batch *b, nsec now, struct e
 			return e;
 		}
 		e = link_fill(&c->cur, b, last, why);
+		if (e == ERR_OK && c->fresh && chain_step_back(s, c))
+			continue;
 		if (e == ERR_OK)
 			return whole(c, b, now);
 		if (e == ERR_BAD) {
@@ -100,7 +102,8 @@ fill_live(struct source *s, struct chain *c, struct batch *b, nsec now, struct e
 			continue;
 		}
 		if (e == ERR_IO) {
-			chain_close(s, c); /* a stale handle is opened anew by its name */
+			if (c->cur.stale)
+				chain_close(s, c);
 			return e;
 		}
 		link_stat(&c->cur);

@@ -95,7 +95,7 @@ first_open(struct source *s, struct chain *c, nsec now)
 	}
 	c->begun = c->part.readable = c->part.unread = true;
 	c->after = end ? 0 : c->nelem - 1;
-	c->rotated = c->after > 0;
+	c->rotated = c->more = c->after > 0;
 	c->quiet = now;
 	c->told = false;
 }
@@ -147,7 +147,8 @@ look(struct source *s, struct chain *c, nsec now)
 			c->quiet = now;
 		c->rotated = true;
 		c->after = count_after(c, id);
-		c->part.unread = c->part.unread || c->after > 0 || c->part.state == PART_ENDED;
+		c->more = c->after > 1 || (c->after == 1 && !e && st.size > 0);
+		c->part.unread = c->part.unread || c->more || c->part.state == PART_ENDED;
 	}
 	if (c->part.state == PART_ENDED) { /* it is back */
 		c->part.state = PART_LIVE;

@@ -358,6 +358,72 @@ few_descriptors(void)
 	rig_free(&r);
 }
 
+/* As another user: root may read everything. */
+static void
+unreadable(void)
+{
+	struct rig r;
+	rig_init(&r, "*.log", START_BEGINNING);
+	if (geteuid() != 0) {
+		ok(true, "# SKIP needs root to become somebody else");
+		rig_live(&r);
+		rig_free(&r);
+		return;
+	}
+	rig_sh(&r, "chmod 755 .; echo a > a.log; chmod 600 a.log");
+	must(seteuid(65534) == 0);
+	rig_live(&r);
+	rig_read(&r);
+	struct part *p = r.s.part[0];
+	ok(r.last == ERR_IO && !p->readable && strstr(p->why.text, "a.log"), "unreadable: told, and no partition yet");
+	must(seteuid(0) == 0);
+	rig_sh(&r, "chmod 644 a.log");
+	must(seteuid(65534) == 0);
+	rig_settle(&r);
+	is(buf_str(&r.out), STR("a\n"), "tried on until it can be read");
+	ok(p->readable && p->why.code == ERR_OK, "and forgotten");
+	/* After a rotation the new file cannot be read: what is open is drained, what is not is blind. */
+	must(seteuid(0) == 0);
+	rig_sh(&r, "echo b >> a.log; mv a.log a.log.1; echo c > a.log; chmod 600 a.log");
+	must(seteuid(65534) == 0);
+	rig_settle(&r);
+	is(buf_str(&r.out), STR("a\nb\n"), "the old file to its end");
+	ok(r.last == ERR_IO && p->unread && p->readable, "then reads fail");
+	must(seteuid(0) == 0);
+	rig_sh(&r, "chmod 644 a.log");
+	must(seteuid(65534) == 0);
+	rig_settle(&r);
+	is(buf_str(&r.out), STR("a\nb\nc\n"), "until they do not");
+	must(seteuid(0) == 0);
+	rig_free(&r);
+}
+
+/* The poll finds what inotify does not say; inotify finds it before the poll is due. */
+static void
+hints(void)
+{
+	struct rig r;
+	rig_init(&r, "*.log", START_BEGINNING);
+	rig_puts(&r, "a.log", "1\n");
+	rig_live(&r);
+	rig_read(&r);
+	struct part *p = r.s.part[0];
+	ok(!p->unread, "all read");
+	rig_puts(&r, "a.log", "2\n");
+	r.s.kind->scan(&r.s, r.now);
+	ok(p->unread, "inotify tells of a write at once");
+	rig_read(&r);
+	watch_free(files_of(&r.s)->watch);
+	files_of(&r.s)->watch = watch_new(); /* watches nothing yet */
+	rig_puts(&r, "a.log", "3\n");
+	r.s.kind->scan(&r.s, r.now);
+	ok(!p->unread, "without it nothing is known");
+	r.now += 2 * POLL_NS;
+	r.s.kind->scan(&r.s, r.now);
+	ok(p->unread, "until the poll");
+	rig_free(&r);
+}
+
 int
 main(void)
 {
@@ -378,5 +444,7 @@ main(void)
 	odd_files();
 	follow_links();
 	few_descriptors();
+	unreadable();
+	hints();
 	return tap_done();
 }

@@ -48,7 +48,7 @@ restarts(void)
 	put("one\ntwo\nthr");
 	rig_read(r);
 	is(buf_str(&r->out), STR("one\ntwo\n"), "lines come through the spool");
-	r->npos = 0; /* killed before any checkpoint */
+	rig_forget(r); /* killed before any checkpoint */
 	r->out.len = 0;
 	rig_restart(r);
 	rig_read(r);
