@@ -83,8 +83,7 @@ mark_answered(struct deliver *d)
 			tell_failed(d, s, j);
 			for (size_t i = 0; i < j->n; i++) {
 				GROW(done, n, cap);
-				done[n++] = (struct outbox_done){ .id = j->row[i].id, .due = j->due,
-					.mark = j->mark == OUTBOX_RETRY && j->maybe ? OUTBOX_DOUBT : j->mark, .answer = j->answer, .at = at };
+				done[n++] = (struct outbox_done){ j->row[i].id, j->mark, j->due, j->answer, at };
 			}
 		}
 	enum err e = n ? outbox_mark(d->outbox, done, n) : ERR_OK;

@@ -255,11 +255,13 @@ on_retry(struct lane *l, struct job *j, const struct verdict *v, const struct re
 {
 	nsec pause = backoff(l->fails++, chance());
 	hold(l, now, pause);
-	j->maybe = v->outcome == OUT_AMBIGUOUS;
-	bool alone = j->row[0].attempts >= IN_ORDER_TRIES && (r->status != 0 || j->maybe);
+	bool doubt = v->outcome == OUT_AMBIGUOUS;
+	bool alone = j->row[0].attempts >= IN_ORDER_TRIES && (r->status != 0 || doubt);
 	if (alone)
 		pause = backoff((unsigned)j->row[0].attempts, chance());
 	put_off_or_fail(l, j, now, pause, alone);
+	if (doubt && j->mark == OUTBOX_RETRY)
+		j->mark = OUTBOX_DOUBT;
 }
 
 static void

@@ -24,7 +24,6 @@ struct job {               /* one request: a row, or a batch of them */
 	struct request req;
 	size_t written;        /* of a request without URL: bytes on stdout so far */
 	bool minimal, told;
-	bool maybe;            /* put off, and perhaps heard */
 	enum outbox_mark mark;
 	nsec due;
 	char answer[256];

@@ -17,6 +17,7 @@ static struct sink_conf sink = { .name = name, .conf = &conf };
 static struct config config = { .sink = &sink, .nsink = 1, .give_up = 3600 * NS_PER_S };
 static const struct clock_now now = { T0, 5000 * NS_PER_S };
 static struct lane lane;
+static bool sent; /* did the whole request go out? */
 
 static void
 fresh(const struct sink_kind *kind)
@@ -31,7 +32,7 @@ answer(int attempts, nsec age, int status, nsec retry_after)
 {
 	struct outbox_row row = { .id = 1, .attempts = attempts, .created = now.wall - age };
 	struct job j = { .row = &row, .n = 1, .state = JOB_SENT };
-	struct reply r = { .status = status, .retry_after = retry_after, .trouble = "refused" };
+	struct reply r = { .status = status, .retry_after = retry_after, .trouble = "refused", .sent = sent };
 	lane_answer(&lane, &j, &r, now);
 	return j;
 }
@@ -61,7 +62,12 @@ webhook(void)
 
 	fresh(&sink_webhook);
 	j = answer(9, 60 * NS_PER_S, 0, NS_NONE);
-	ok(j.mark == OUTBOX_RETRY && j.due == now.wall - 60 * NS_PER_S && !j.maybe, "no connection: no other row would pass either");
+	ok(j.mark == OUTBOX_RETRY && j.due == now.wall - 60 * NS_PER_S , "no connection: no other row would pass either");
+
+	sent = true;
+	j = answer(0, 0, 0, NS_NONE);
+	ok(j.mark == OUTBOX_DOUBT, "sent and no answer: again, and nobody says it was not heard");
+	sent = false;
 
 	fresh(&sink_webhook);
 	j = answer(0, 0, 429, 20 * NS_PER_S);

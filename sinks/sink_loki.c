@@ -42,6 +42,7 @@ static void
 check(void *conf, struct loc loc, struct diags *d)
 {
 	struct loki_conf *c = conf;
+	url_check("url", c->url, loc, d);
 	if (c->labels.n > LABELS_MAX - 1)
 		diag(d, loc, "labels names %zu labels; Loki takes %d, one of them is weir's own", c->labels.n, LABELS_MAX);
 	for (size_t i = 0; i < c->labels.n; i++) {

@@ -37,6 +37,7 @@ static void
 check(void *conf, struct loc loc, struct diags *d)
 {
 	struct pagerduty_conf *c = conf;
+	url_check("url", c->url, loc, d);
 	size_t n = c->routing_key ? strlen(c->routing_key) : 0;
 	if (n == 0)
 		diag(d, loc, "routing_key is empty; give the integration key of an Events API v2 integration");

@@ -28,7 +28,7 @@ struct sentry_conf {
 };
 
 static const struct field fields[] = {
-	{ "dsn", F_SECRET, offsetof(struct sentry_conf, dsn), F_REQUIRED, 0, 0, NULL, NULL,
+	{ "dsn", F_URL, offsetof(struct sentry_conf, dsn), F_REQUIRED, 0, 0, NULL, NULL,
 		"The project's DSN, https://KEY@HOST/PROJECT." },
 	{ "environment", F_STR, offsetof(struct sentry_conf, environment), 0, 0, 0, NULL, NULL, "Such as production." },
 	{ "release", F_STR, offsetof(struct sentry_conf, release), 0, 0, 0, NULL, NULL, "The release events belong to." },
@@ -90,9 +90,7 @@ check(void *conf, struct loc loc, struct diags *d)
 {
 	struct sentry_conf *c = conf;
 	struct dsn dsn;
-	unsigned before = d->n;
-	url_check("dsn", c->dsn, c->insecure_http, loc, d);
-	if (d->n == before && !dsn_parse(&dsn, c->dsn))
+	if (!dsn_parse(&dsn, c->dsn))
 		diag(d, loc, "dsn is not of the form https://KEY@HOST/PROJECT; copy it from the project's client keys");
 	if (c->environment && !is_environment(c->environment))
 		diag(d, loc, "environment is nothing Sentry takes: at most %d characters, no slash or newline, not \"None\"",

@@ -149,7 +149,7 @@ configuration(void)
 		const char *dsn;
 		bool good;
 	} t[] = { { "https://k@h/1", true }, { "https://k:s@h:8/p/1", true }, { "https://k@[::1]:9/1/", true }, { "https://h/1", false },
-		{ "https://k@h/", false }, { "https://k@h", false }, { "https://@h/1", false }, { "k@h/1", false }, { "http://k@h/1", false },
+		{ "https://k@h/", false }, { "https://k@h", false }, { "https://@h/1", false }, { "k@h/1", false },
 		{ "", false } };
 	for (size_t i = 0; i < COUNT_OF(t); i++) {
 		struct sentry_conf c = { .dsn = xstrdup(t[i].dsn) };

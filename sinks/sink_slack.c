@@ -27,7 +27,7 @@ struct slack_conf {
 };
 
 static const struct field fields[] = {
-	{ "webhook_url", F_SECRET, offsetof(struct slack_conf, webhook_url), F_REQUIRED, 0, 0, NULL, NULL,
+	{ "webhook_url", F_URL, offsetof(struct slack_conf, webhook_url), F_REQUIRED, 0, 0, NULL, NULL,
 		"The incoming webhook's URL; all of it is a secret." },
 	{ "mention", F_STRMAP, offsetof(struct slack_conf, mention), 0, 0, 0, NULL, NULL,
 		"Whom to ping by level, such as {critical: \"<!subteam^S1>\"}; sent with firing, level and escalated." },
@@ -40,7 +40,7 @@ static void
 check(void *conf, struct loc loc, struct diags *d)
 {
 	struct slack_conf *c = conf;
-	url_check("webhook_url", c->webhook_url, c->insecure_http, loc, d);
+	url_check("webhook_url", c->webhook_url, loc, d);
 	for (size_t i = 0; i < c->mention.n; i++) {
 		bool known = false;
 		for (int l = 0; l < LEVELS; l++)

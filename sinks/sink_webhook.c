@@ -79,6 +79,7 @@ check(void *conf, struct loc loc, struct diags *d)
 	struct webhook_conf *c = conf;
 	struct buf key;
 	buf_init(&key, 64 << 10);
+	url_check("url", c->url, loc, d);
 	if (c->secret && *c->secret == '\0')
 		diag(d, loc, "secret is empty; leave the key out for unsigned requests");
 	else if (c->secret && !secret_key(&key, c->secret))

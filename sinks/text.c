@@ -220,45 +220,10 @@ reply_member(struct str body, const char *name)
 	return (struct str){ from, (size_t)(p - from) };
 }
 
-static bool
-is_loopback(const char *host, size_t n)
-{
-	struct str h = { host, n };
-	if (str_eq(h, STR("localhost")) || str_eq(h, STR("[::1]")))
-		return true;
-	for (size_t i = 0; i < n; i++) /* 127.x.y.z as an address, not as the start of a name */
-		if (host[i] != '.' && (host[i] < '0' || host[i] > '9'))
-			return false;
-	return str_starts(h, STR("127."));
-}
-
 void
-url_check(const char *field, const char *url, bool insecure, struct loc loc, struct diags *d)
+url_check(const char *field, const char *url, struct loc loc, struct diags *d)
 {
-	if (url == NULL || *url == '\0') {
-		diag(d, loc, "%s is empty; give the URL that the service shows for it", field);
-		return;
-	}
-	bool tls = strncasecmp(url, "https://", 8) == 0;
-	if (!tls && strncasecmp(url, "http://", 7) != 0) {
-		diag(d, loc, "%s is no http or https URL; it must begin with https://", field);
-		return;
-	}
-	const char *rest = url + (tls ? 8 : 7);
-	size_t n = strcspn(rest, "/?#");
-	const char *at = memrchr(rest, '@', n);
-	const char *host = at ? at + 1 : rest;
-	size_t hostlen = (size_t)(rest + n - host);
-	const char *colon = memrchr(host, ':', hostlen);
-	if (colon && memchr(colon, ']', (size_t)(host + hostlen - colon)) == NULL)
-		hostlen = (size_t)(colon - host);
-	for (const char *p = url; *p; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p == 0x7f) {
-			diag(d, loc, "%s holds a space or control character", field);
-			return;
-		}
-	if (hostlen == 0)
-		diag(d, loc, "%s names no host", field);
-	else if (!tls && !insecure && !is_loopback(host, hostlen))
-		diag(d, loc, "%s is plain http to another machine; use https, or set insecure_http: true", field);
+	const char *rest = url ? strstr(url, "://") : NULL;
+	if (rest && memchr(rest + 3, '@', strcspn(rest + 3, "/?#")))
+		diag(d, loc, "%s holds a user name or password, which weir does not send; take it out of the URL", field);
 }

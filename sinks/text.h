@@ -27,7 +27,7 @@ bool text_is_link(const char *url); /* http or https, printable ASCII without qu
 /* The string value of a member in a destination's answer, found by its quoted name; still escaped, empty if absent.
  * The answer is anybody's bytes: nothing is assumed of it. */
 struct str reply_member(struct str body, const char *name);
-/* May a URL of the configuration be used? Reports at loc without telling the URL. */
-void url_check(const char *field, const char *url, bool insecure, struct loc loc, struct diags *d);
+/* Refuse userinfo in a URL of the configuration (config checks the rest). Does not tell the URL. */
+void url_check(const char *field, const char *url, struct loc loc, struct diags *d);
 
 #endif
