@@ -64,6 +64,7 @@ done
 say "bench: memory, $KEYS keys"
 log=$work/keys.log
 "$BIN/bench/gen" --bytes "$MEMORY_BYTES" --sessions $KEYS --rate $RATE >"$log"
+key_records=$(wc -l <"$log")
 for m in none count p95 pair; do
 	replay "mem.$m" "memory/$m.yaml" "$log"
 done
@@ -94,4 +95,5 @@ mem() { # LABEL NAME
 	mem "count over 10m, $KEYS keys" count
 	mem "p95 over 10m, $KEYS keys" p95
 	mem "pair, $KEYS open" pair
+	printf '\n%s records over %s s of event time; each key was seen at least once.\n' "$key_records" $((key_records / RATE))
 } | tee "$BIN/bench/result.md"
