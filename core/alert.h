@@ -25,7 +25,7 @@ struct alert {             /* one transition */
 	enum state state;
 	enum level level;
 	char *rule, *title, *message;
-	nsec timestamp, starts_at, ends_at; /* ends_at NS_NONE until resolved */
+	nsec timestamp, starts_at, ends_at; /* ends_at NS_NONE until over; hold: 0 is over as it fires */
 	char *key;         /* canonical JSON object, keys in `by` order: {"extra.stage":"merging"}; {} without by */
 	char *value;       /* JSON text or NULL (null) */
 	int64_t count;

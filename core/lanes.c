@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LANE_ERRORS_MAX 1000 /* failures of one partition before it is given up */
+
 static bool
 source_open(struct lanes *l, const struct source_conf *c, const struct source_env *env, int *code)
 {
@@ -81,8 +83,11 @@ lanes_step(struct lanes *l)
 		l->bytes += l->batch.len;
 		front_run(l->front, &n->front, &l->batch, &l->block, l->wall, true);
 		take(l);
+	} else if (e == ERR_IO && n->errors++ < LANE_ERRORS_MAX) { /* one damaged file of a chain: the next still follow */
+		log_error("replay", "%s", p->why.text);
+		l->failed = true;
 	} else {
-		if (e != ERR_EOF) {
+		if (e != ERR_EOF && e != ERR_IO) {
 			log_error("replay", "%s", p->why.text);
 			l->failed = true;
 		}

@@ -9,6 +9,7 @@ struct lane {
 	struct fpart front;
 	uint32_t number;
 	bool done;
+	unsigned errors;
 };
 
 struct lanes {

@@ -74,7 +74,7 @@ struct live {
 
 	uint64_t transitions, told;
 	int signal_fd, control_fd;
-	bool stop;
+	bool stop, failing;      /* failing: stopped by an error, exit 3 */
 };
 
 /* live_read.c */
@@ -93,9 +93,10 @@ void live_checkpoint(struct live *l, nsec now, bool all); /* a slice; all: to it
 bool live_self_alert(struct live *l, const char *rule, const char *name, enum level level, const char *text, bool firing,
 	size_t but_sink);
 
-/* control.c */
+/* control.c, live_status.c */
 int control_open(const char *state, struct errinfo *why);
 void control_serve(struct live *l);
+int control_ask(const char *state, const char *request, struct buf *out, struct errinfo *why); /* the client; an enum err */
 void control_close(const char *state, int fd);
 void live_status(struct live *l, bool json, struct buf *out);
 

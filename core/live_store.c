@@ -170,7 +170,7 @@ commit_failed(struct live *l, enum err e)
 	store_rollback(l->store);
 	if (e != ERR_FULL) {
 		log_error("store", "%s", store_error(l->store));
-		l->stop = true;
+		l->stop = l->failing = true;
 		return e;
 	}
 	if (!l->full)
@@ -314,7 +314,7 @@ ckpt_trouble(struct live *l, enum err e)
 		store_release_reserve(l->store);
 	} else {
 		log_error("store", "%s", store_error(l->store));
-		l->stop = true;
+		l->stop = l->failing = true;
 	}
 	save_abort(l->back);
 	l->ckpt = CKPT_IDLE;
@@ -409,6 +409,9 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		}
 		if (store_moved(l) != ERR_OK)
 			return;
+		for (size_t i = 0; i < l->app->config->nsource; i++)
+			if (l->source[i].kind->sync)
+				l->source[i].kind->sync(&l->source[i]);
 		save_note(l->back);
 		note_positions(l);
 		l->noted = l->changes;

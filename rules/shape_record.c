@@ -88,7 +88,7 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 	if (r->hold == 0) {
 		uint64_t line[3] = { t->line[0], t->line[1], equal_number(rs, t) };
 		e.line = line;
-		/* no resolve: ends_at stays null */
+		e.ends = t->time; /* over at once: it has no resolve */
 		values(b, r, level, &e);
 		emit(b, rs, k, &e);
 		return;

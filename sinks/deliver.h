@@ -32,6 +32,7 @@ bool deliver_drain(struct deliver *d, nsec limit);
 struct deliver_stats {
 	uint64_t sent, retried, failed, throttled;
 	char last_error[256]; /* of this sink, no secret; "" if the last answer was good */
+	nsec last_ok;         /* wall time of the last accepted request; 0: none yet */
 	nsec held_until;      /* wall; NS_NONE */
 };
 void deliver_stats(struct deliver *d, size_t sink, struct deliver_stats *out); /* by index in the config */

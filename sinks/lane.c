@@ -265,7 +265,7 @@ on_retry(struct lane *l, struct job *j, const struct verdict *v, const struct re
 }
 
 static void
-on_accepted(struct lane *l, struct job *j)
+on_accepted(struct lane *l, struct job *j, struct clock_now now)
 {
 	j->mark = OUTBOX_SENT;
 	l->stats.sent += j->n;
@@ -273,6 +273,7 @@ on_accepted(struct lane *l, struct job *j)
 		log_info(l->sink->name, "the sink accepts again");
 	l->fails = l->deads = 0;
 	l->stats.last_error[0] = '\0';
+	l->stats.last_ok = now.wall;
 }
 
 void
@@ -292,7 +293,7 @@ lane_answer(struct lane *l, struct job *j, const struct reply *r, struct clock_n
 		snprintf(l->stats.last_error, sizeof l->stats.last_error, "%s", j->answer);
 	switch (v.outcome) {
 	case OUT_OK:
-		on_accepted(l, j);
+		on_accepted(l, j, now);
 		break;
 	case OUT_RETRY:
 	case OUT_AMBIGUOUS:

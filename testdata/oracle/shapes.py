@@ -41,7 +41,7 @@ def run_record(rule, records, end, emit):
             value = value_node(when).at(env)
             last = r.time
             if starts is None:
-                emit(time=r.time, event="firing", state="firing", level=rule.severity, starts=r.time, ends=None,
+                emit(time=r.time, event="firing", state="firing", level=rule.severity, starts=r.time, ends=r.time if rule.hold == 0 else None,
                      value=value, cause=None)
                 starts = None if rule.hold == 0 else r.time
         if not r.late:

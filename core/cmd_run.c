@@ -1,0 +1,219 @@
+/* cmd_run.c - `weir run`: the daemon. */
+#include "core/cmd.h"
+#include "core/live.h"
+#include "core/log.h"
+#include "rules/save.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define DRAIN (3 * NS_PER_S) /* what is in flight may take that long at SIGTERM */
+#define POLL_FDS_MAX 66
+
+/* ---- deliveries that failed for good: told by the delivery thread, made an alert by the loop ---- */
+
+struct live_failed {
+	struct live_failed *next;
+	size_t sink;
+	char why[256];
+};
+
+static pthread_mutex_t failed_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+delivery_failed(void *arg, size_t sink, const struct alert *a, const char *why)
+{
+	struct live *l = arg;
+	struct live_failed *f = xcalloc(1, sizeof *f);
+	f->sink = sink;
+	snprintf(f->why, sizeof f->why, "%s of %s was refused: %s", event_name[a->event], a->rule, why);
+	pthread_mutex_lock(&failed_lock);
+	f->next = l->failed;
+	l->failed = f;
+	pthread_mutex_unlock(&failed_lock);
+}
+
+static void
+tell_failed(struct live *l)
+{
+	pthread_mutex_lock(&failed_lock);
+	struct live_failed *f = l->failed;
+	l->failed = NULL;
+	pthread_mutex_unlock(&failed_lock);
+	for (struct live_failed *next; f; f = next) {
+		next = f->next;
+		live_self_alert(l, "weir.delivery-failed", l->app->config->sink[f->sink].name, LEVEL_ERROR, f->why, true, f->sink);
+		free(f);
+	}
+	for (size_t i = 0; i < l->nopen; i++) { /* over once its sink accepts again */
+		const struct alert *a = &l->open[i].last;
+		if (l->open[i].settled || strcmp(a->rule, "weir.delivery-failed") != 0)
+			continue;
+		for (size_t s = 0; s < l->app->config->nsink; s++) {
+			struct deliver_stats st;
+			char *key = xasprintf("{\"sink\":\"%s\"}", l->app->config->sink[s].name);
+			deliver_stats(l->deliver, s, &st);
+			if (strcmp(key, a->key) == 0 && st.last_ok > a->timestamp)
+				live_self_alert(l, a->rule, l->app->config->sink[s].name, LEVEL_ERROR, "", false, s);
+			free(key);
+		}
+	}
+}
+
+/* ---- the loop ---- */
+
+static void
+wait_for(struct live *l, bool busy)
+{
+	struct pollfd p[POLL_FDS_MAX] = { { l->signal_fd, POLLIN, 0 }, { l->control_fd, POLLIN, 0 } };
+	nfds_t n = 2;
+	for (size_t i = 0; i < l->app->config->nsource && n < POLL_FDS_MAX; i++) {
+		int fd = l->source[i].kind->fd(&l->source[i]);
+		if (fd >= 0)
+			p[n++] = (struct pollfd){ fd, POLLIN, 0 };
+	}
+	int ms = busy ? 0 : l->ckpt != CKPT_IDLE ? 1 : (int)(LIVE_TICK / NS_PER_MS);
+	if (poll(p, n, ms) <= 0)
+		return;
+	struct signalfd_siginfo s;
+	while (p[0].revents & POLLIN && read(l->signal_fd, &s, sizeof s) == sizeof s) {
+		if (s.ssi_signo == SIGHUP)
+			log_warn("run", "reload is not in this version yet; restart to take a new configuration");
+		else
+			l->stop = true;
+	}
+	if (p[1].revents & POLLIN)
+		control_serve(l);
+}
+
+static void
+loop(struct live *l)
+{
+	nsec tick = 0;
+	while (!l->stop) {
+		nsec now = mono_ns();
+		bool busy = false;
+		if (!l->full || now >= l->full_retry) {
+			live_scan(l, now);
+			busy = !l->full && live_read(l, now);
+			if (now - tick >= LIVE_TICK || !busy) {
+				live_silence(l);
+				tick = now;
+			}
+			back_advance(l->back);
+			if (live_commit(l) != ERR_OK)
+				busy = false;
+		}
+		if (l->stop)
+			break;
+		tell_failed(l);
+		live_checkpoint(l, now, false);
+		if (!busy && live_ended(l))
+			break;
+		wait_for(l, busy);
+	}
+}
+
+/* All that was taken is committed and in a checkpoint before the end. */
+static int
+finish(struct live *l, bool failed)
+{
+	if (!failed) {
+		failed = live_commit(l) != ERR_OK;
+		if (!failed && !l->full) {
+			if (l->ckpt == CKPT_WRITING)
+				live_checkpoint(l, mono_ns(), true);
+			l->ckpt = CKPT_IDLE;
+			live_checkpoint(l, mono_ns(), true);
+		}
+	}
+	if (l->deliver)
+		deliver_stop(l->deliver, DRAIN);
+	return failed ? CMD_FAILED : CMD_DONE;
+}
+
+static int
+fail(const struct errinfo *why)
+{
+	fprintf(stderr, "weir: %s\n", why->text);
+	return CMD_FAILED;
+}
+
+static int
+run(struct live *l, const struct cmd_opts *o)
+{
+	const struct config *c = l->app->config;
+	struct errinfo why = { 0 };
+	sigset_t signals;
+	if (c->nsource == 0) {
+		fprintf(stderr, "weir: %s names no sources: there is nothing to read\n", o->config);
+		return CMD_USAGE;
+	}
+	l->store = store_open(c->state, o->reset_state ? STORE_RESET : 0, &why);
+	if (l->store == NULL)
+		return fail(&why);
+	l->control_fd = control_open(c->state, &why);
+	if (l->control_fd == -1)
+		return fail(&why);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	must(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0); /* before any thread: they inherit it */
+	l->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	must(l->signal_fd != -1);
+	l->policy = policy_new(c, &l->app->diags);
+	if (l->app->diags.n) {
+		fputs(buf_z(&l->app->diags.text), stderr);
+		return CMD_USAGE;
+	}
+	l->front = front_new(l->app->rules);
+	l->back = back_new(l->app->rules);
+	save_enable(l->back);
+	if (!live_sources_open(l) || !live_restore(l))
+		return CMD_FAILED;
+	l->hooks = (struct deliver_hooks){ l, delivery_failed };
+	l->deliver = deliver_start(c, &l->hooks, &why);
+	if (l->deliver == NULL)
+		return fail(&why);
+	l->next_ckpt = mono_ns() + c->checkpoint;
+	log_info("run", "weir %s: %zu sources, %zu rules, %zu sinks, state in %s", WEIR_VERSION, c->nsource, l->app->rules->nrule,
+		c->nsink, c->state);
+	loop(l);
+	int code = finish(l, l->failing);
+	log_info("run", "ended after %llu transitions", (unsigned long long)l->transitions);
+	return code;
+}
+
+int
+cmd_run(const struct cmd_opts *o)
+{
+	struct live l = { .app = app_load(o->config), .signal_fd = -1, .control_fd = -1, .last_ckpt = NS_NONE };
+	if (l.app == NULL)
+		return CMD_USAGE;
+	l.wall0 = wall_ns();
+	l.mono0 = mono_ns();
+	block_init(&l.block);
+	int code = run(&l, o);
+	control_close(l.app->config->state, l.control_fd);
+	live_sources_close(&l);
+	back_free(l.back);
+	front_free(l.front);
+	block_free(&l.block);
+	policy_free(l.policy);
+	store_close(l.store);
+	for (size_t i = 0; i < l.nopen; i++)
+		alert_free(&l.open[i].last);
+	free(l.open);
+	free(l.newest);
+	if (l.signal_fd != -1)
+		close(l.signal_fd);
+	app_free(l.app);
+	return code;
+}
