@@ -56,8 +56,8 @@ struct tell {           /* a row for a people's sink */
 	nsec limit_per;
 };
 enum err store_tell(struct store *s, int64_t number, const struct alert *a, const struct tell *t) MUST_CHECK;
-/* Open alerts of a's rule but a that this sink was told of in summaries only. */
-enum err store_together(struct store *s, const char *sink, const struct alert *a, int64_t *n) MUST_CHECK;
+/* Is another alert of a's rule open that this sink was told of in a summary? */
+enum err store_together(struct store *s, const char *sink, const struct alert *a, bool *others) MUST_CHECK;
 enum err store_levels(struct store *s, const char *id, unsigned *levels) MUST_CHECK; /* 1u << level, over its transitions */
 
 /* A step that is no record (DESIGN section 3), kept as long as alerts: opaque to the store, given back in the order of

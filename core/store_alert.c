@@ -83,9 +83,10 @@ static enum err
 open_note(struct store *s, const struct alert *a, int64_t number)
 {
 	sqlite3_stmt *st = s->st[is_open(a) ? S_ALERT_OPEN : S_ALERT_OVER];
-	bind_text(st, 1, a->id);
+	bind_text(st, 1, a->rule);
+	bind_text(st, 2, a->id);
 	if (is_open(a))
-		sqlite3_bind_int64(st, 2, number);
+		sqlite3_bind_int64(st, 3, number);
 	return db_run(&s->db, st);
 }
 
