@@ -83,6 +83,8 @@ enum err ckpt_load(struct store *s, void (*row)(void *arg, enum ckpt_kind kind, 
 
 /* The last transition of every alert that is not resolved (for reconciling), and a rule's newest timestamp. */
 enum err store_open_alerts(struct store *s, void (*row)(void *arg, const struct alert *last), void *arg) MUST_CHECK;
+/* false only if the store knows the alert and its last transition says that it is over. */
+enum err store_is_open(struct store *s, const char *id, bool *open) MUST_CHECK;
 enum err store_newest(struct store *s, const char *rule, nsec *timestamp) MUST_CHECK; /* NS_NONE: none */
 enum err store_prune_alerts(struct store *s, nsec before, nsec checkpoint, size_t rows) MUST_CHECK;
 

@@ -181,6 +181,18 @@ store_open_alerts(struct store *s, void (*row)(void *arg, const struct alert *la
 }
 
 enum err
+store_is_open(struct store *s, const char *id, bool *open)
+{
+	sqlite3_stmt *st = s->st[S_IS_OPEN];
+	bool row;
+	bind_text(st, 1, id);
+	enum err e = db_step(&s->db, st, &row);
+	*open = e || !row || sqlite3_column_int(st, 0);
+	sqlite3_reset(st);
+	return e;
+}
+
+enum err
 store_newest(struct store *s, const char *rule, nsec *timestamp)
 {
 	sqlite3_stmt *st = s->st[S_NEWEST];

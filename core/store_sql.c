@@ -56,6 +56,7 @@ const char *const store_sql[S_STMTS] = {
 	[S_STEPS] = "SELECT partition,seq,kind,data,weir_crc(partition,seq,kind,data,at)=crc FROM step ORDER BY id",
 	[S_OPEN_ALERTS] = "SELECT " T_COLUMNS("t.") ",weir_crc(" T_COLUMNS("t.") ")=t.crc FROM open_alert a "
 			  "JOIN transition t ON t.number=a.number ORDER BY t.number",
+	[S_IS_OPEN] = "SELECT state<>2 AND ends_at IS NULL FROM transition WHERE id=?1 ORDER BY number DESC LIMIT 1",
 	[S_NEWEST] = "SELECT timestamp FROM transition WHERE rule=?1 AND event<5 ORDER BY timestamp DESC LIMIT 1",
 	/* whole alerts only: the last of an alert's transitions decides */
 	[S_PRUNE_PICK] = "SELECT t.number FROM transition t WHERE t.timestamp<?1 "
