@@ -36,7 +36,7 @@ static const char *const sql[O_STMTS] = {
 	[O_MARK] = "UPDATE outbox SET state=?2,told=" HEARD ",due=coalesce(?4,due),attempts=attempts+1,answer=?5,"
 		   "done_at=?6,crc=" O_CRC("coalesce(?4,due)", "?2", HEARD, "folded", "attempts+1") " WHERE id=?1 AND state=0",
 	[O_PARTS] = "UPDATE outbox SET state=?2,told=" HEARD ",crc=" O_CRC("due", "?2", HEARD, "folded", "attempts")
-		    " WHERE folded=?1 AND state=3",
+		    " WHERE folded=?1 AND folded>0 AND state=3",
 	[O_SENT] = "INSERT INTO sink_total(sink,sent) SELECT sink,1 FROM outbox WHERE id=?1 "
 		   "ON CONFLICT(sink) DO UPDATE SET sent=sent+1",
 	[O_ROW] = "SELECT o.sink,o.people," T_COLUMNS("t.") ",weir_crc(" T_COLUMNS("t.") ")=t.crc FROM outbox o "
@@ -50,8 +50,8 @@ static const char *const sql[O_STMTS] = {
 	[O_TOTAL] = "SELECT sent FROM sink_total WHERE sink=?1",
 	[O_SUM] = "SELECT count(*),count(DISTINCT t.key),sum(t.event IN(2,3)),sum(t.event=4),max(t.level),min(t.timestamp),"
 		  "max(t.timestamp),min(weir_crc(" T_COLUMNS("t.") ")=t.crc) FROM outbox o JOIN transition t "
-		  "ON t.number=o.number WHERE o.folded=?1",
-	[O_SUM_KEYS] = "SELECT t.key,count(*) AS n FROM outbox o JOIN transition t ON t.number=o.number WHERE o.folded=?1 "
+		  "ON t.number=o.number WHERE o.folded=?1 AND o.folded>0",
+	[O_SUM_KEYS] = "SELECT t.key,count(*) AS n FROM outbox o JOIN transition t ON t.number=o.number WHERE o.folded=?1 AND o.folded>0 "
 		       "GROUP BY t.key ORDER BY n DESC,min(o.id) LIMIT ?2",
 };
 

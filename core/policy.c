@@ -340,7 +340,7 @@ tell_resolved(struct store *s, const struct alert *a, int64_t number, const stru
 {
 	const struct told *t = &h->told;
 	bool known = t->any && t->open;
-	int64_t others = 0;
+	bool others = false;
 
 	if (t->open_waits) {
 		enum err e = store_drop(s, h->sink->name, a, OPENINGS, true);
@@ -355,7 +355,7 @@ tell_resolved(struct store *s, const struct alert *a, int64_t number, const stru
 	}
 	if (h->pages && t->together) { /* the incident is the summary's: it ends with the last of its alerts */
 		enum err e = store_together(s, h->sink->name, a, &others);
-		if (e || others > 0)
+		if (e || others)
 			return e;
 		return tell(s, a, number, h, now + h->def->settle, now, true);
 	}

@@ -56,8 +56,8 @@ struct tell {           /* a row for a people's sink */
 	nsec limit_per;
 };
 enum err store_tell(struct store *s, int64_t number, const struct alert *a, const struct tell *t) MUST_CHECK;
-/* Open alerts of a's rule but a that this sink was told of in summaries only. */
-enum err store_together(struct store *s, const char *sink, const struct alert *a, int64_t *n) MUST_CHECK;
+/* Is another alert of a's rule open that this sink was told of in a summary? */
+enum err store_together(struct store *s, const char *sink, const struct alert *a, bool *others) MUST_CHECK;
 enum err store_levels(struct store *s, const char *id, unsigned *levels) MUST_CHECK; /* 1u << level, over its transitions */
 
 /* A step that is no record (DESIGN section 3), kept as long as alerts: opaque to the store, given back in the order of
@@ -83,6 +83,8 @@ enum err ckpt_load(struct store *s, void (*row)(void *arg, enum ckpt_kind kind, 
 
 /* The last transition of every alert that is not resolved (for reconciling), and a rule's newest timestamp. */
 enum err store_open_alerts(struct store *s, void (*row)(void *arg, const struct alert *last), void *arg) MUST_CHECK;
+/* false only if the store knows the alert and its last transition says that it is over. */
+enum err store_is_open(struct store *s, const char *id, bool *open) MUST_CHECK;
 enum err store_newest(struct store *s, const char *rule, nsec *timestamp) MUST_CHECK; /* NS_NONE: none */
 enum err store_prune_alerts(struct store *s, nsec before, nsec checkpoint, size_t rows) MUST_CHECK;
 

@@ -83,9 +83,10 @@ static enum err
 open_note(struct store *s, const struct alert *a, int64_t number)
 {
 	sqlite3_stmt *st = s->st[is_open(a) ? S_ALERT_OPEN : S_ALERT_OVER];
-	bind_text(st, 1, a->id);
+	bind_text(st, 1, a->rule);
+	bind_text(st, 2, a->id);
 	if (is_open(a))
-		sqlite3_bind_int64(st, 2, number);
+		sqlite3_bind_int64(st, 3, number);
 	return db_run(&s->db, st);
 }
 
@@ -176,6 +177,18 @@ store_open_alerts(struct store *s, void (*row)(void *arg, const struct alert *la
 		row(arg, &a);
 		alert_free(&a);
 	}
+	return e;
+}
+
+enum err
+store_is_open(struct store *s, const char *id, bool *open)
+{
+	sqlite3_stmt *st = s->st[S_IS_OPEN];
+	bool row;
+	bind_text(st, 1, id);
+	enum err e = db_step(&s->db, st, &row);
+	*open = e || !row || sqlite3_column_int(st, 0);
+	sqlite3_reset(st);
 	return e;
 }
 

@@ -100,15 +100,13 @@ store_levels(struct store *s, const char *id, unsigned *levels)
 }
 
 enum err
-store_together(struct store *s, const char *sink, const struct alert *a, int64_t *n)
+store_together(struct store *s, const char *sink, const struct alert *a, bool *others)
 {
 	sqlite3_stmt *st = s->st[S_OPEN_TOGETHER];
-	bool row;
 	bind_text(st, 1, sink);
 	bind_text(st, 2, a->rule);
 	bind_text(st, 3, a->id);
-	enum err e = db_step(&s->db, st, &row);
-	*n = !e && row ? sqlite3_column_int64(st, 0) : 0;
+	enum err e = db_step(&s->db, st, others);
 	sqlite3_reset(st);
 	return e;
 }

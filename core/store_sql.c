@@ -26,7 +26,7 @@ const char store_schema[] =
 	"CREATE UNIQUE INDEX transition_id ON transition(id,event,timestamp);"
 	"CREATE INDEX transition_rule ON transition(rule,timestamp);"
 	"CREATE INDEX transition_time ON transition(timestamp);"
-	"CREATE TABLE open_alert(id TEXT PRIMARY KEY,number INT) WITHOUT ROWID;"
+	"CREATE TABLE open_alert(rule TEXT,id TEXT,number INT,PRIMARY KEY(rule,id)) WITHOUT ROWID;"
 	"CREATE TABLE step(id INTEGER PRIMARY KEY,partition BLOB,seq INT,kind INT,data BLOB,at INT,crc INT);"
 	"CREATE INDEX step_place ON step(partition,seq,id);"
 	"CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT,number INT,sink TEXT,rule TEXT,lane INT,created INT,"
@@ -35,7 +35,7 @@ const char store_schema[] =
 	"CREATE INDEX outbox_wait ON outbox(sink,lane,id) WHERE state=0;"
 	"CREATE INDEX outbox_failed ON outbox(sink) WHERE state=2;"
 	"CREATE INDEX outbox_lane ON outbox(lane,sink,id);"
-	"CREATE INDEX outbox_limit ON outbox(sink,rule,slot) WHERE people>0;"
+	"CREATE INDEX outbox_limit ON outbox(sink,rule,slot) WHERE people>0 AND folded=0;" /* a storm's rows are not in it */
 	"CREATE INDEX outbox_folded ON outbox(folded) WHERE folded>0;"
 	"CREATE INDEX outbox_number ON outbox(number);"
 	"CREATE TABLE sink_total(sink TEXT PRIMARY KEY,sent INT) WITHOUT ROWID;"
@@ -48,25 +48,26 @@ const char store_schema[] =
 const char *const store_sql[S_STMTS] = {
 	[S_TRANSITION] = "INSERT INTO transition(" T_COLUMNS("") ",crc) VALUES(" T_VALUES ",weir_crc(" T_VALUES "))",
 	[S_TRANSITION_FIND] = "SELECT number FROM transition WHERE id=?1 AND event=?2 AND timestamp=?3",
-	[S_ALERT_OPEN] = "INSERT OR REPLACE INTO open_alert(id,number) VALUES(?1,?2)",
-	[S_ALERT_OVER] = "DELETE FROM open_alert WHERE id=?1",
+	[S_ALERT_OPEN] = "INSERT OR REPLACE INTO open_alert(rule,id,number) VALUES(?1,?2,?3)",
+	[S_ALERT_OVER] = "DELETE FROM open_alert WHERE rule=?1 AND id=?2",
 	[S_STEP] = "INSERT INTO step(partition,seq,kind,data,at,crc) VALUES(?1,?2,?3,?4,?5,weir_crc(?1,?2,?3,?4,?5))",
 	[S_STEP_LAST] = "SELECT id,kind FROM step WHERE partition=?1 AND seq=?2 ORDER BY id DESC LIMIT 1",
 	[S_STEP_DROP] = "DELETE FROM step WHERE id=?1",
 	[S_STEPS] = "SELECT partition,seq,kind,data,weir_crc(partition,seq,kind,data,at)=crc FROM step ORDER BY id",
 	[S_OPEN_ALERTS] = "SELECT " T_COLUMNS("t.") ",weir_crc(" T_COLUMNS("t.") ")=t.crc FROM open_alert a "
 			  "JOIN transition t ON t.number=a.number ORDER BY t.number",
+	[S_IS_OPEN] = "SELECT state<>2 AND ends_at IS NULL FROM transition WHERE id=?1 ORDER BY number DESC LIMIT 1",
 	[S_NEWEST] = "SELECT timestamp FROM transition WHERE rule=?1 AND event<5 ORDER BY timestamp DESC LIMIT 1",
 	/* whole alerts only: the last of an alert's transitions decides */
 	[S_PRUNE_PICK] = "SELECT t.number FROM transition t WHERE t.timestamp<?1 "
-			 "AND NOT EXISTS(SELECT 1 FROM open_alert a WHERE a.id=t.id) "
+			 "AND NOT EXISTS(SELECT 1 FROM open_alert a WHERE a.rule=t.rule AND a.id=t.id) "
 			 "AND NOT EXISTS(SELECT 1 FROM transition u WHERE u.id=t.id AND u.timestamp>=?1) "
 			 "AND NOT EXISTS(SELECT 1 FROM transition u JOIN outbox o ON o.number=u.number "
 			 "WHERE u.id=t.id AND o.state IN(0,3)AND(o.state=0 OR o.told=0)) "
 			 "ORDER BY t.timestamp LIMIT ?2",
 	[S_PRUNE_OUTBOX] = "DELETE FROM outbox WHERE number=?1",
 	[S_PRUNE_SUMMARY] = "DELETE FROM outbox WHERE id IN(SELECT o.id FROM outbox o WHERE o.number IS NULL AND o.state<>0 "
-			    "AND NOT EXISTS(SELECT 1 FROM outbox p WHERE p.folded=o.id) LIMIT ?1)",
+			    "AND NOT EXISTS(SELECT 1 FROM outbox p WHERE p.folded=o.id AND p.folded>0) LIMIT ?1)",
 	[S_PRUNE_ROW] = "DELETE FROM transition WHERE number=?1",
 	[S_PRUNE_STEPS] = "DELETE FROM step WHERE id IN(SELECT id FROM step WHERE id<=?1 AND at<?2 ORDER BY id LIMIT ?3)",
 
@@ -88,7 +89,7 @@ const char *const store_sql[S_STMTS] = {
 	[S_DROP_PICK] = "SELECT o.id,o.folded FROM outbox o JOIN transition t ON t.number=o.number WHERE " LANE " AND " UNTOLD
 			" AND o.people>0 AND ((1<<t.event)&?5)<>0 AND (?6 IS NULL OR t.id=?6) LIMIT 1",
 	[S_DROP] = "DELETE FROM outbox WHERE id=?1",
-	[S_FOLD_LEFT] = "DELETE FROM outbox WHERE id=?1 AND NOT EXISTS(SELECT 1 FROM outbox p WHERE p.folded=?1)",
+	[S_FOLD_LEFT] = "DELETE FROM outbox WHERE id=?1 AND NOT EXISTS(SELECT 1 FROM outbox p WHERE p.folded=?1 AND p.folded>0)",
 	[S_LIMIT_COUNT] = "SELECT count(*),coalesce(sum(slot<=?3),0),min(CASE WHEN slot<=?3 THEN slot END) FROM outbox "
 			  "WHERE sink=?1 AND rule=?2 AND people>0 AND slot>?3-?4 AND slot<?3+?4 AND (people&2)<>0 "
 			  "AND folded=0 AND number IS NOT NULL",
@@ -96,11 +97,11 @@ const char *const store_sql[S_STMTS] = {
 			   "AND (people&2)<>0 AND folded=0 AND number IS NOT NULL AND state=0 AND told=0 "
 			   "ORDER BY slot DESC,id DESC LIMIT 1",
 	[S_FOLD] = "UPDATE outbox SET state=3,folded=?2,crc=" O_CRC("due", "3", "told", "?2", "attempts") " WHERE id=?1",
-	[S_SUMMARY_FIND] = "SELECT id FROM outbox WHERE sink=?1 AND rule=?2 AND people>0 AND number IS NULL AND state=0 "
+	[S_SUMMARY_FIND] = "SELECT id FROM outbox WHERE sink=?1 AND rule=?2 AND people>0 AND folded=0 AND number IS NULL AND state=0 "
 			   "AND told=0 AND slot<=?3 AND due>?3 ORDER BY slot DESC LIMIT 1",
-	[S_OPEN_TOGETHER] = "SELECT count(*) FROM open_alert a JOIN transition t ON t.id=a.id AND t.event IN(2,3) "
-			    "JOIN outbox o ON o.number=t.number WHERE o.sink=?1 AND o.rule=?2 AND o.folded>0 AND o.told>0 "
-			    "AND t.id<>?3",
+	[S_OPEN_TOGETHER] = "SELECT 1 FROM open_alert a CROSS JOIN transition t ON t.id=a.id AND t.event IN(2,3) "
+			    "CROSS JOIN outbox o ON o.number=t.number WHERE a.rule=?2 AND a.id<>?3 AND o.sink=?1 "
+			    "AND o.folded>0 AND o.told>0 LIMIT 1",
 
 	[S_CKPT_KEY] = "INSERT INTO ckpt_key(id,gen,rule,pane,key,data,crc) VALUES(?1,?2,?3,?4,?5,?6,?7)",
 	[S_CKPT_WHOLE] = "INSERT INTO ckpt_whole(seq,gen,rule,pane,key,data,crc,kind) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",

@@ -317,6 +317,8 @@ test_transitions(void)
 	struct alert f = alert_new("disk", "x", EV_FIRING, 200);
 	ok(add(s, &f, &inserted, &n3) == ERR_OK && inserted && n3 == 2, "the next of the same alert");
 	ok(store_open_alerts(s, keep_alert, NULL) == ERR_OK && ngot == 2 && got.event == EV_FIRING, "the last one counts");
+	bool open = false;
+	ok(store_is_open(s, f.id, &open) == ERR_OK && open, "it is open");
 	struct alert ack = alert_new("disk", "x", EV_ACKNOWLEDGED, 999);
 	must(add(s, &ack, &inserted, &n3) == ERR_OK);
 	ok(store_newest(s, "disk", &newest) == ERR_OK && newest == 200, "the newest by event time, acknowledgements apart");
@@ -324,6 +326,9 @@ test_transitions(void)
 	struct alert r = alert_new("disk", "x", EV_RESOLVED, 300), once = alert_new("disk", "once", EV_FIRING, 250);
 	once.ends_at = 250;
 	must(add(s, &r, &inserted, &n3) == ERR_OK && add(s, &once, &inserted, &n3) == ERR_OK);
+	ok(store_is_open(s, r.id, &open) == ERR_OK && !open, "resolved it is not");
+	ok(store_is_open(s, once.id, &open) == ERR_OK && !open, "nor what was over at once");
+	ok(store_is_open(s, "alert_0_unknown", &open) == ERR_OK && open, "of an unknown one nothing says that it is over");
 	ngot = 0;
 	alert_free(&got);
 	ok(store_open_alerts(s, keep_alert, NULL) == ERR_OK && ngot == 0, "resolved ones and those over at once are not open");
