@@ -203,9 +203,30 @@ default_title(struct back *b, const struct rule *r, const struct key *k, struct 
 	add_key(b, r, k, out, ": ");
 }
 
-/* "count() = 12 > 10 over 5m, stage=merging": what was measured, against what, for whom. */
+/* A value as a person reads it: four digits are enough. */
 static void
-default_text(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e, const struct said *s, struct buf *out)
+shown(const struct val *v, struct buf *out)
+{
+	char *j = val_json(v), text[32];
+	if (v->type == V_NUM && v->n != floor(v->n)) {
+		snprintf(text, sizeof text, "%.4g", v->n);
+		buf_addz(out, text);
+	} else {
+		buf_addz(out, j ? j : "nothing");
+	}
+	free(j);
+}
+
+static bool
+same(const struct val *a, const struct val *b)
+{
+	return a->type == b->type && ((a->type == V_STR && str_eq(a->s, b->s)) || (a->type == V_NUM && a->n == b->n) ||
+		(a->type == V_BOOL && a->b == b->b));
+}
+
+/* "count() is 12 (> 10) over 5m, stage=merging": what was measured, against what, for whom. */
+static void
+default_text(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e, struct buf *out)
 {
 	const struct rule *r = rs->rule;
 	char text[32];
@@ -218,18 +239,17 @@ default_text(struct back *b, struct rule_state *rs, const struct key *k, const s
 		return;
 	}
 	int left = (e->by_resolve ? r->resolve_left : r->left)[e->level];
+	int right = (e->by_resolve ? r->resolve_right : r->right)[e->level];
 	if (left >= 0) {
 		expr_text(b->rs->exprs, left, out);
-		buf_addz(out, " = ");
-		buf_str_add(out, s->v.name[TPL_VALUE]);
+		buf_addz(out, " is ");
+		shown(&e->value, out);
 	}
-	if ((e->by_resolve ? r->resolve_right : r->right)[e->level] >= 0) {
-		const char *op = (e->by_resolve ? r->resolve_op : r->op)[e->level];
-		bool over = (e->event == EV_RESOLVED || e->event == EV_DROPPED) && !e->by_resolve;
-		buf_printf(out, over ? " (alerts when %s " : " %s ", op);
-		buf_str_add(out, s->v.name[TPL_THRESHOLD]);
-		if (over)
-			buf_addc(out, ')');
+	if (right >= 0 && !same(&e->value, &e->threshold)) {
+		buf_printf(out, e->event == EV_RESOLVED && !e->by_resolve ? " (alerts when %s " : " (%s ",
+			(e->by_resolve ? r->resolve_op : r->op)[e->level]);
+		shown(&e->threshold, out);
+		buf_addc(out, ')');
 	}
 	if (r->shape == SHAPE_WINDOW) {
 		dur_text(r->over, text);
@@ -262,7 +282,7 @@ texts(struct back *b, struct rule_state *rs, const struct key *k, const struct e
 	if (r->text)
 		template_render(r->text, &s.v, &out);
 	else
-		default_text(b, rs, k, e, &s, &out);
+		default_text(b, rs, k, e, &out);
 	a->message = buf_take(&out);
 	buf_free(&s.bytes);
 }
