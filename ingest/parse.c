@@ -140,13 +140,26 @@ in_line(const struct parser *p, const void *at)
 	return (uintptr_t)at - (uintptr_t)p->line < p->len;
 }
 
+/* Is there an escape that may be half of a pair: \\ud.. or \\uD..? */
+static bool
+has_surrogate(const char *line, size_t len)
+{
+	const char *p = line, *end = line + len;
+	while ((p = memchr(p, '\\', (size_t)(end - p))) != NULL && end - p > 2) {
+		if (p[1] == 'u' && (p[2] | 0x20) == 'd')
+			return true;
+		p += 2;
+	}
+	return false;
+}
+
 /* Text that yajl decoded into its own buffer, kept in the arena. yajl makes no difference between a lone surrogate
  * and other text, so in a line that has surrogate escapes the text is decoded from the line again. */
 static struct str
 keep_decoded(struct parser *p, const void *text, size_t len)
 {
 	if (p->surrogates < 0)
-		p->surrogates = memmem(p->line, p->len, "\\ud", 3) || memmem(p->line, p->len, "\\uD", 3);
+		p->surrogates = has_surrogate(p->line, p->len);
 	if (!p->surrogates)
 		return arena_str(p->arena, (struct str){ text, len });
 	size_t end = yajl_get_bytes_consumed(p->yajl) - 1; /* the closing quote */
@@ -219,7 +232,7 @@ key_again(struct parser *p, struct node *n)
 static inline int
 key(struct parser *p, const unsigned char *ptr, size_t len)
 {
-	struct node *n = trie_find(p->node, ptr, len);
+	struct node *n = trie_next(p->node, ptr, len);
 	p->want = n;
 	values_call(p, n != NULL);
 	if (n == NULL)
@@ -272,7 +285,7 @@ container(struct parser *p, bool map)
 		}
 	}
 	if (map && into && into->table)
-		p->node = into;
+		p->node = into, into->at = 0;
 	else
 		skip_begin(p);
 	p->want = NULL;

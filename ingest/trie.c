@@ -40,14 +40,16 @@ child_of(struct node *n, struct str key)
 	struct node *c = n->table ? trie_find(n, (const unsigned char *)key.ptr, key.len) : NULL;
 	if (c)
 		return c;
-	if (n->table == NULL)
+	if (n->table == NULL) {
 		table_resize(n, TABLE_MIN_LOG2);
-	else if (4 * (n->nchild + 1) > n->mask + 1)
+		n->guess = xcalloc(GUESSES, sizeof *n->guess);
+	} else if (4 * (n->nchild + 1) > n->mask + 1)
 		table_resize(n, 32 - n->shift + 1);
 	c = xcalloc(1, sizeof *c);
 	table_put(n, (struct entry){ .key = xstr(key), .len = (uint32_t)key.len,
 			.tag = key_tag((const unsigned char *)key.ptr, key.len), .node = c });
 	n->nchild++;
+	n->may |= key_bit((const unsigned char *)key.ptr, key.len);
 	return c;
 }
 
@@ -124,6 +126,7 @@ node_free(struct node *n) /* recursion: at most PATH_SEGS_MAX deep */
 		node_free(n->table[i].node);
 	}
 	free(n->table);
+	free(n->guess);
 	free(n->term);
 	free(n);
 }

@@ -6,7 +6,8 @@
  * nested before joined. Up to TRIE_SPLIT_SEGS segments every split is there, beyond it only all nested and all joined.
  * Only segments that need no quotes are joined: a["b c"] has one spelling.
  * Owns its keys. Belongs to one parser, which keeps its marks (`seen`) in the nodes.
- * Cost: a lookup is one hash of four bytes, and one comparison of the key if it is there.
+ * Cost: a lookup is one hash of four bytes, and one comparison of the key if it is there. Loggers write their keys in one
+ * order, so a node remembers which key stood at each place: a right guess costs one comparison, wanted or not.
  */
 #ifndef WEIR_TRIE_H
 #define WEIR_TRIE_H
@@ -27,10 +28,22 @@ struct entry { /* one bucket of a node's table; node NULL: empty */
 	struct node *node;
 };
 
+#define GUESSES 64    /* places remembered: power of two */
+#define GUESS_BYTES 28 /* a longer key is looked up */
+
+struct guess { /* the key met at this place the last time; len 0: none */
+	uint32_t len;
+	char key[GUESS_BYTES];
+	struct node *node; /* NULL: not wanted */
+};
+
 struct node {
 	struct entry *table; /* NULL: no children */
+	struct guess *guess; /* GUESSES of them where there is a table */
+	uint32_t at;         /* the parser's: place of the next key of this object */
 	uint32_t shift;      /* 32 - log2 of the table's size */
 	uint32_t mask;
+	uint64_t may;          /* a bit a child: most unwanted keys end here */
 	struct term *term;
 	uint32_t nterm, nchild;
 	uint64_t seen; /* the parser's: serial of the pass in which this key was last met */
@@ -83,15 +96,45 @@ key_same(const char *a, const char *b, size_t len)
 	return u == v;
 }
 
+static inline uint64_t
+key_bit(const unsigned char *key, size_t len)
+{
+	return UINT64_C(1) << ((len == 0 ? 0u : key[0] ^ (unsigned)key[len - 1] << 1 ^ (unsigned)len << 2) & 63);
+}
+
+static inline bool
+key_equal(const char *a, const char *b, size_t len)
+{
+	if (LIKELY(len >= 4))
+		return key_same(a, b, len);
+	return len == 0 || (a[0] == b[0] && a[len - 1] == b[len - 1] && a[len >> 1] == b[len >> 1]);
+}
+
 static inline struct node *
 trie_find(const struct node *n, const unsigned char *key, size_t len)
 {
+	if (!(n->may & key_bit(key, len)))
+		return NULL;
 	uint32_t tag = key_tag(key, len);
 	uint32_t at = tag * UINT32_C(0x9e3779b1) >> n->shift;
 	for (const struct entry *e = &n->table[at]; e->node; e = &n->table[at = (at + 1) & n->mask])
 		if (e->tag == tag && e->len == len && key_same(e->key, (const char *)key, len))
 			return e->node;
 	return NULL;
+}
+
+/* The child for the next key of an object; start with n->at = 0. */
+static inline struct node *
+trie_next(struct node *n, const unsigned char *key, size_t len)
+{
+	struct guess *g = &n->guess[n->at++ & (GUESSES - 1)];
+	if (LIKELY(g->len == len && len && key_equal(g->key, (const char *)key, len)))
+		return g->node;
+	struct node *c = trie_find(n, key, len);
+	g->len = len <= GUESS_BYTES ? (uint32_t)len : 0;
+	memcpy(g->key, key, g->len);
+	g->node = c;
+	return c;
 }
 
 #endif

@@ -42,7 +42,7 @@ back_free(struct back *b)
 		rule_state_free(b->rule[i]);
 	for (size_t i = 0; i < b->rs->nclock; i++) {
 		struct clock *c = &b->clock[i];
-		for (size_t k = 0; k < c->nwait; k++)
+		for (size_t k = c->head; k < c->nwait; k++)
 			if (--c->wait[k].chunk->refs == 0)
 				chunk_free(c->wait[k].chunk);
 		free(c->wait);
@@ -62,6 +62,7 @@ back_free(struct back *b)
 	eval_free(b->eval);
 	regex_scratch_free(b->regex);
 	arena_free(&b->arena);
+	sketch_sum_free(&b->sketches);
 	free(b);
 }
 
@@ -101,9 +102,9 @@ rank_parts(struct back *b)
 	free(at);
 	for (size_t i = 0; i < b->rs->nclock; i++) {
 		struct clock *c = &b->clock[i];
-		for (size_t k = 0; k < c->nwait; k++)
+		for (size_t k = c->head; k < c->nwait; k++)
 			c->wait[k].rank = b->part[c->wait[k].part].rank;
-		c->sorted = 0;
+		c->sorted = c->head;
 	}
 	b->ranks_stale = false;
 }
@@ -203,6 +204,10 @@ back_take(struct back *b, struct block *in)
 		rank_parts(b);
 	for (size_t at = 0; at < in->folds.len;) {
 		struct fold *f = (struct fold *)(void *)(in->folds.data + at);
+		if (at + f->size < in->folds.len) {
+			const struct fold *next = (const struct fold *)(const void *)(in->folds.data + at + f->size);
+			key_prefetch(b->rule[next->rule], next->hash);
+		}
 		window_fold(b, b->rule[f->rule], f);
 		b->stats.folds++;
 		at += f->size;
@@ -241,7 +246,22 @@ by_turn(const void *x, const void *y)
 	return a->tuple->rule < c->tuple->rule ? -1 : a->tuple->rule > c->tuple->rule;
 }
 
-/* What is sorted already stays; new arrivals are sorted and merged in. */
+/* Where in the sorted ones w belongs: after all that do not come later. */
+static size_t
+place_of(const struct clock *c, const struct waiting *w)
+{
+	size_t lo = c->head, hi = c->sorted;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		if (by_turn(&c->wait[mid], w) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* What is sorted already stays where it is; new arrivals are sorted, and merged with those that come after the first. */
 static void
 sort_waiting(struct clock *c)
 {
@@ -254,25 +274,21 @@ sort_waiting(struct clock *c)
 		sorted = by_turn(&w[i - 1], &w[i]) <= 0;
 	if (!sorted)
 		qsort(w, fresh, sizeof *w, by_turn);
-	if (c->sorted && by_turn(w - 1, w) > 0) {
-		struct waiting *all = xmalloc(c->nwait * sizeof *all);
-		size_t i = 0, k = c->sorted, n = 0;
-		while (i < c->sorted && k < c->nwait)
-			all[n++] = by_turn(&c->wait[i], &c->wait[k]) <= 0 ? c->wait[i++] : c->wait[k++];
-		memcpy(all + n, c->wait + i, (c->sorted - i) * sizeof *all);
-		n += c->sorted - i;
-		memcpy(all + n, c->wait + k, (c->nwait - k) * sizeof *all);
-		memcpy(c->wait, all, c->nwait * sizeof *all);
-		free(all);
+	size_t from = place_of(c, w), old = c->sorted - from;
+	if (old) { /* from the back, so that nothing is overwritten before it was moved */
+		struct waiting *in = xmemdup(w, fresh * sizeof *in);
+		size_t to = c->nwait, k = fresh;
+		while (k > 0)
+			c->wait[--to] = old > 0 && by_turn(&c->wait[from + old - 1], &in[k - 1]) > 0 ? c->wait[from + --old] : in[--k];
+		free(in);
 	}
 	c->sorted = c->nwait;
 }
 
 static void
-run_heap(struct back *b, struct rule_state *rs, nsec upto)
+run_instants(struct back *b, struct rule_state *rs, nsec upto)
 {
-	while (rs->nheap && rs->heap[0]->due <= upto) {
-		struct key *k = rs->heap[0];
+	for (struct key *k; (k = timer_first(rs)) && k->due <= upto;) {
 		if (rs->rule->shape == SHAPE_RECORD)
 			record_timer(b, rs, k, k->due);
 		else
@@ -286,7 +302,7 @@ run_timers(struct back *b, struct rule_state *rs, nsec upto)
 	if (rs->rule->shape == SHAPE_WINDOW)
 		window_run(b, rs, upto);
 	else
-		run_heap(b, rs, upto);
+		run_instants(b, rs, upto);
 }
 
 static void
@@ -379,17 +395,25 @@ static void
 clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 {
 	sort_waiting(c);
-	size_t n = 0;
+	size_t n = c->head;
 	for (size_t k; n < c->nwait && (c->wait[n].time < upto || (inclusive && c->wait[n].time == upto)); n = k) {
 		for (k = n + 1; k < c->nwait && c->wait[k].time == c->wait[n].time; k++)
 			;
+		if (k + 8 < c->nwait)
+			key_prefetch(b->rule[c->wait[k + 8].tuple->rule], c->wait[k + 8].tuple->hash);
+		if (k + 3 < c->nwait)
+			key_prefetch_deep(b->rule[c->wait[k + 3].tuple->rule], c->wait[k + 3].tuple->hash);
 		apply_instant(b, c->wait + n, k - n);
 		for (size_t i = n; i < k; i++)
 			if (--c->wait[i].chunk->refs == 0)
 				chunk_free(c->wait[i].chunk);
 	}
-	c->nwait -= n;
-	memmove(c->wait, c->wait + n, c->nwait * sizeof *c->wait);
+	c->head = n;
+	if (c->head > c->nwait - c->head) { /* more gone than left: move those up, at O(1) each */
+		memmove(c->wait, c->wait + c->head, (c->nwait - c->head) * sizeof *c->wait);
+		c->nwait -= c->head;
+		c->head = 0;
+	}
 	c->sorted = c->nwait;
 	for (size_t i = 0; i < c->nrule; i++) {
 		struct rule_state *rs = b->rule[c->rule[i]];
@@ -425,12 +449,12 @@ back_end(struct back *b, nsec until)
 	for (size_t i = 0; i < b->rs->nclock; i++) {
 		struct clock *c = &b->clock[i];
 		nsec last = end;
-		for (size_t k = 0; k < c->nwait; k++) /* an untimed or skewed record may lie past all timed ones */
+		for (size_t k = c->head; k < c->nwait; k++) /* an untimed or skewed record may lie past all timed ones */
 			if (c->wait[k].time > last)
 				last = c->wait[k].time;
 		if (last == NS_NONE)
 			continue;
-		if (last > c->reached || c->nwait)
+		if (last > c->reached || c->nwait > c->head)
 			clock_run(b, c, last > c->reached ? last : c->reached, true);
 		if (until > 0)
 			clock_run(b, c, (end > c->reached ? end : c->reached) + until, true);
@@ -496,8 +520,8 @@ back_open_alerts(const struct back *b, size_t rule, void (*each)(void *arg, cons
 	const struct rule_state *rs = b->rule[rule];
 	char id[ALERT_ID_MAX];
 	for (uint32_t i = 0; i <= rs->mask; i++)
-		if (rs->table[i] && rs->table[i]->alert) {
-			alert_id(b, rs->rule, rs->table[i], rs->table[i]->alert->start, NULL, id);
+		if (rs->table[i].key && rs->table[i].key->alert) {
+			alert_id(b, rs->rule, rs->table[i].key, rs->table[i].key->alert->start, NULL, id);
 			each(arg, id);
 		}
 }
@@ -508,7 +532,7 @@ back_close(struct back *b, size_t rule, const char *id)
 	struct rule_state *rs = b->rule[rule];
 	char have[ALERT_ID_MAX];
 	for (uint32_t i = 0; i <= rs->mask; i++) {
-		struct key *k = rs->table[i];
+		struct key *k = rs->table[i].key;
 		if (k == NULL || k->alert == NULL)
 			continue;
 		alert_id(b, rs->rule, k, k->alert->start, NULL, have);

@@ -2,6 +2,7 @@
 #ifndef WEIR_BACK_INT_H
 #define WEIR_BACK_INT_H
 
+#include "core/pool.h"
 #include "rules/back.h"
 #include "rules/xsum.h"
 
@@ -39,7 +40,7 @@ struct pane {
 
 struct key {
 	uint64_t hash;
-	struct key *next, **link; /* wheel: list of a slot; link NULL: in none */
+	struct key *next, **link; /* wheel: list of a slot; record, pair: the queue; link NULL: in none */
 	int64_t due;         /* window: boundary number; else ns; NEVER: no timer */
 	uint32_t heap;       /* 1 + place in the heap; 0: not in it */
 	uint32_t klen;
@@ -62,8 +63,12 @@ struct key {
 
 struct rule_state {
 	const struct rule *rule;
-	struct key **table;  /* open addressing, power of two */
+	struct key_slot {
+		uint64_t hash; /* beside the pointer: a probe that misses touches no key */
+		struct key *key;
+	} *table;            /* open addressing, power of two */
 	uint32_t mask, nkey;
+	struct pool pool;    /* keys, their panes, what they carry */
 	uint32_t shard[SHARDS]; /* keys a shard: each may hold max_keys / 32 */
 	uint64_t refused, records, open;
 	bool kept;           /* restore: its stored state has this rule's shape */
@@ -74,7 +79,8 @@ struct rule_state {
 	int64_t base;        /* pane number that rel counts from; NEVER: none yet */
 	size_t stride;       /* bytes of a pane with its cells */
 	size_t *cell_off;
-	/* record, pair: timers */
+	/* record, pair: timers. Most are set in the order in which they fall due: those form a queue, the others a heap */
+	struct key *queue, *queue_last;
 	struct key **heap;
 	uint32_t nheap, cap_heap;
 	/* hold: 0: equal lines of one ms */
@@ -114,7 +120,8 @@ struct clock {
 	nsec reached;        /* NS_NONE: not yet */
 	nsec first;          /* least event time of its sources' records */
 	struct waiting *wait;
-	size_t nwait, cap_wait, sorted; /* the first `sorted` are in order */
+	size_t head, nwait, cap_wait; /* those from head to nwait wait; the ones before were applied */
+	size_t sorted;       /* in order up to here */
 	uint32_t *rule;      /* its rules */
 	size_t nrule;
 };
@@ -138,6 +145,7 @@ struct back {
 	struct record rec;   /* for evaluation over tuples and keys */
 	struct arena arena;
 	struct val *aggs;
+	struct sketch_sum sketches; /* the panes of one quantile, added up */
 	struct emission *out;
 	size_t nout, cap_out, sorted_out;
 	const struct alert **view;
@@ -159,14 +167,19 @@ struct key *key_get(struct back *b, struct rule_state *rs, struct str text, uint
 void key_drop(struct back *b, struct rule_state *rs, struct key *k);
 void key_release(struct rule_state *rs, struct key *k); /* frees memory of a key that no table or list holds */
 void wheel_set(struct rule_state *rs, struct key *k, int64_t due); /* boundary number or NEVER */
-void heap_set(struct rule_state *rs, struct key *k, nsec due);     /* ns or NEVER */
+void timer_set(struct rule_state *rs, struct key *k, nsec due);    /* ns or NEVER */
+struct key *timer_first(const struct rule_state *rs);              /* the key that falls due first; NULL: none */
+void key_prefetch(const struct rule_state *rs, uint64_t hash);     /* it will be looked up soon: its place in the table */
+void key_prefetch_deep(const struct rule_state *rs, uint64_t hash); /* then the key itself */
+void carried_free(struct rule_state *rs, struct carried *c);
 void key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out);
 void key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out); /* a=1, b=x */
 /* The key's values into b->rec slots (views into text or b->arena); clear with slots_clear. Gives its @source, if it has. */
 struct str key_slots(struct back *b, const struct rule *r, struct str text);
 void carried_slots(struct back *b, const struct rule *r, const char *slots, uint32_t len);
 void slots_clear(struct back *b, const struct rule *r);
-struct carried *carried_of(const struct rule *r, const struct tuple *t, const struct carried *before);
+struct carried *carried_of(struct rule_state *rs, const struct tuple *t, const struct carried *before);
+struct carried *carried_new(struct rule_state *rs, size_t bytes);
 
 /* Must be called before anything of the key changes (save.c: a noted key is copied first). */
 void key_touch(struct back *b, struct rule_state *rs, struct key *k);

@@ -428,6 +428,7 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		r->title = template_new(rs, r, def->title, d);
 	if (def->text.s)
 		r->text = template_new(rs, r, def->text, d);
+	r->lines = r->samples || r->shape == SHAPE_RECORD;
 	r->labels = labels_of(&def->labels);
 	dispatch(rs, r);
 	shape_text(rs, r);

@@ -40,6 +40,11 @@ struct front {
 	int64_t *pane;         /* of the current record, by pane class */
 	uint64_t *pane_gen;
 	uint64_t gen;          /* of the record */
+	struct code {
+		uint64_t gen;
+		int arg;
+		int32_t code;
+	} code[16];            /* buckets of values, by expression */
 	struct slot_of *combiner;
 	uint64_t block_gen;
 	struct arena held_arena;
@@ -177,6 +182,54 @@ key_at(struct front *f, struct buf *b, int expr)
 	return v.type != V_NULL;
 }
 
+/* The usual key: all its fields are strings as they stand in the line. Those hold no escape, so the line's own bytes are
+ * their canonical form. Gives the end of the text, NULL where a field is anything else. */
+static char *
+key_plain(const struct record *r, const struct keyset *ks, struct buf *text)
+{
+	size_t size = ks->n + 1;
+	for (size_t i = 0; i < ks->n; i++) {
+		if (ks->slot[i] < 0)
+			return NULL;
+		const struct slice *s = &r->slot[ks->slot[i]];
+		if (s->kind != K_STR || (size_t)(s->ptr - r->raw.ptr) > r->raw.len)
+			return NULL;
+		size += s->len + 2;
+	}
+	char *p = text->cap > size ? text->data : buf_room(text, size);
+	if (p == NULL)
+		return NULL;
+	for (size_t i = 0; i < ks->n; i++) {
+		const struct slice *s = &r->slot[ks->slot[i]];
+		if (i)
+			*p++ = ',';
+		*p++ = '"';
+		p = mempcpy(p, s->ptr, s->len);
+		*p++ = '"';
+	}
+	*p++ = '}';
+	return p;
+}
+
+static void
+key_any(struct front *f, const struct keyset *ks, struct key_text *k)
+{
+	for (size_t i = 0; i < ks->n && !k->null; i++) {
+		if (i)
+			buf_addc(&k->text, ',');
+		if (ks->slot[i] < 0) {
+			k->null = !key_at(f, &k->text, ks->expr[i]);
+			continue;
+		}
+		const struct slice *s = &f->rec.slot[ks->slot[i]];
+		k->null = s->kind <= K_NULL;
+		if (!k->null)
+			key_value(&k->text, f->eval, ks->slot[i], s);
+	}
+	buf_addc(&k->text, '}');
+	k->null |= k->text.over;
+}
+
 static const struct key_text *
 key_of(struct front *f, size_t keyset)
 {
@@ -187,21 +240,11 @@ key_of(struct front *f, size_t keyset)
 	k->gen = f->gen;
 	k->null = false;
 	buf_clear(&k->text);
-	for (size_t i = 0; i < ks->n; i++) {
-		if (i)
-			buf_addc(&k->text, ',');
-		if (ks->slot[i] < 0) {
-			k->null |= !key_at(f, &k->text, ks->expr[i]);
-			continue;
-		}
-		const struct slice *s = &f->rec.slot[ks->slot[i]];
-		k->null |= s->kind <= K_NULL;
-		if (k->null)
-			return k;
-		key_value(&k->text, f->eval, ks->slot[i], s);
-	}
-	buf_addc(&k->text, '}');
-	k->null |= k->text.over;
+	char *end = key_plain(&f->rec, ks, &k->text);
+	if (end)
+		k->text.len = (size_t)(end - k->text.data);
+	else
+		key_any(f, ks, k);
 	k->hash = str_hash(buf_str(&k->text), hash_seed);
 	return k;
 }
@@ -275,10 +318,19 @@ sum_add(union fold_cell *c, double v)
 	return true;
 }
 
-static bool
-sketch_take(union fold_cell *c, double v)
+/* The bucket of an expression's value, found once a record however many rules look at it. */
+static int32_t
+code_of(struct front *f, int arg, double v)
 {
-	int32_t code = sketch_code(v);
+	struct code *c = &f->code[(unsigned)arg % COUNT_OF(f->code)];
+	if (c->gen != f->gen || c->arg != arg)
+		*c = (struct code){ f->gen, arg, sketch_code(v) };
+	return c->code;
+}
+
+static bool
+sketch_take(union fold_cell *c, int32_t code)
+{
 	for (uint32_t i = 0; i < c->sketch.used; i++)
 		if (c->sketch.v[i].code == code) {
 			c->sketch.v[i].n++;
@@ -312,7 +364,7 @@ cell_take(struct front *f, const struct cell_def *def, union fold_cell *c)
 			c->edge = v.n;
 		return true;
 	case CELL_SKETCH:
-		return sketch_take(c, v.n);
+		return sketch_take(c, code_of(f, def->arg, v.n));
 	case CELL_COUNT:
 		break;
 	}
@@ -340,33 +392,34 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 {
 	struct buf *b = &out->tuples->bytes;
 	const struct record *rec = &f->rec;
-	size_t at = b->len;
-	struct tuple t = { .rule = (uint32_t)r->index, .klen = (uint32_t)k->text.len, .hash = k->hash, .time = rec->time,
-		.seq = rec->seq, .part = p->number, .flags = flags | (rec->late ? TUPLE_LATE : 0) };
-	buf_add(b, &t, sizeof t);
-	buf_str_add(b, buf_str(&k->text));
-	if (with_record) {
-		size_t slots = b->len;
-		for (size_t i = 0; i < r->carry.n; i++) {
-			const struct slice *s = &rec->slot[r->carry.slot[i]];
-			buf_add(b, &s->kind, 1);
-			buf_add(b, &s->len, 4);
-			buf_add(b, s->ptr, s->kind <= K_TRUE ? 0 : s->len);
-		}
-		t.slots = (uint32_t)(b->len - slots);
-		struct str cut = utf8_cut(rec->raw, RAW_KEPT);
-		buf_str_add(b, cut);
-		t.raw = (uint32_t)cut.len;
-		if (r->shape == SHAPE_RECORD && r->hold == 0) {
-			t.line[0] = str_hash(rec->raw, 1);
-			t.line[1] = str_hash(rec->raw, 2);
-		}
+	size_t size = sizeof(struct tuple) + k->text.len;
+	struct str raw = with_record && r->lines ? utf8_cut(rec->raw, RAW_KEPT) : (struct str){ 0 };
+	for (size_t i = 0; with_record && i < r->carry.n; i++) {
+		const struct slice *s = &rec->slot[r->carry.slot[i]];
+		size += 5 + (s->kind <= K_TRUE ? 0 : s->len);
 	}
-	while ((b->len - at) % 8)
-		buf_addc(b, 0);
-	must(!b->over);
-	t.size = (uint32_t)(b->len - at);
-	memcpy(b->data + at, &t, sizeof t);
+	uint32_t slots = (uint32_t)(size - sizeof(struct tuple) - k->text.len);
+	size = (size + raw.len + 7) & ~(size_t)7;
+	char *at = buf_room(b, size);
+	must(at != NULL);
+	struct tuple *t = (struct tuple *)(void *)at;
+	*t = (struct tuple){ .rule = (uint32_t)r->index, .klen = (uint32_t)k->text.len, .hash = k->hash, .time = rec->time,
+		.seq = rec->seq, .part = p->number, .flags = flags | (rec->late ? TUPLE_LATE : 0), .size = (uint32_t)size,
+		.slots = slots, .raw = (uint32_t)raw.len };
+	at = mempcpy(t + 1, k->text.data, k->text.len);
+	for (size_t i = 0; with_record && i < r->carry.n; i++) {
+		const struct slice *s = &rec->slot[r->carry.slot[i]];
+		*at++ = (char)s->kind;
+		at = mempcpy(at, &s->len, 4);
+		at = mempcpy(at, s->ptr, s->kind <= K_TRUE ? 0 : s->len);
+	}
+	at = mempcpy(at, raw.ptr, raw.len);
+	memset(at, 0, (size_t)((char *)t + size - at));
+	if (with_record && r->shape == SHAPE_RECORD && r->hold == 0) {
+		t->line[0] = str_hash(rec->raw, 1);
+		t->line[1] = str_hash(rec->raw, 2);
+	}
+	b->len += size;
 	out->tuples->n++;
 }
 

@@ -1,7 +1,8 @@
 /* keys.c - a rule's keys: the table, the two timers, key text to JSON and to slots.
  *
  * Window timers fall on boundaries, so they sit in a hashed wheel (Varghese and Lauck, SOSP 1987, scheme 6): O(1) to set.
- * Record and pair timers are single instants: an indexed binary heap. A key has one timer at most.
+ * Record and pair timers are single instants, mostly set in the order in which they fall due: a queue, and an indexed binary
+ * heap for the rest. A key has one timer at most.
  */
 #include "rules/back_int.h"
 
@@ -17,7 +18,7 @@ rule_state_new(const struct rule *r)
 	struct rule_state *rs = xcalloc(1, sizeof *rs);
 	rs->rule = r;
 	rs->mask = TABLE_MIN - 1;
-	rs->table = xcalloc(TABLE_MIN, sizeof(struct key *));
+	rs->table = xcalloc(TABLE_MIN, sizeof *rs->table);
 	rs->at = rs->base = NEVER;
 	rs->equal_ms = NS_NONE;
 	rs->cell_off = xcalloc(r->ncell, sizeof *rs->cell_off);
@@ -47,19 +48,20 @@ void
 key_release(struct rule_state *rs, struct key *k)
 {
 	panes_release(rs, k);
-	free(k->panes);
+	pool_free(&rs->pool, k->panes, k->cap_pane * rs->stride);
 	free(k->alert);
-	free(k->carry);
-	free(k->prev);
-	free(k);
+	carried_free(rs, k->carry);
+	pool_free(&rs->pool, k->prev, k->prev_len);
+	pool_free(&rs->pool, k, sizeof *k + k->klen + 1);
 }
 
 void
 rule_state_free(struct rule_state *rs)
 {
 	for (uint32_t i = 0; i <= rs->mask; i++)
-		if (rs->table[i])
-			key_release(rs, rs->table[i]);
+		if (rs->table[i].key)
+			key_release(rs, rs->table[i].key);
+	pool_release(&rs->pool);
 	free(rs->table);
 	free(rs->heap);
 	free(rs->equal);
@@ -72,32 +74,48 @@ rule_state_free(struct rule_state *rs)
 struct key *
 key_find(const struct rule_state *rs, struct str text, uint64_t hash)
 {
-	for (uint32_t i = (uint32_t)hash & rs->mask; rs->table[i]; i = (i + 1) & rs->mask) {
-		struct key *k = rs->table[i];
-		if (k->hash == hash && k->klen == text.len && memcmp(k->text, text.ptr, text.len) == 0)
+	for (uint32_t i = (uint32_t)hash & rs->mask; rs->table[i].key; i = (i + 1) & rs->mask) {
+		struct key *k = rs->table[i].key;
+		if (rs->table[i].hash == hash && k->klen == text.len && memcmp(k->text, text.ptr, text.len) == 0)
 			return k;
 	}
 	return NULL;
 }
 
-static void
-table_put(struct rule_state *rs, struct key *k)
+void
+key_prefetch(const struct rule_state *rs, uint64_t hash)
 {
-	uint32_t i = (uint32_t)k->hash & rs->mask;
-	while (rs->table[i])
+	__builtin_prefetch(&rs->table[(uint32_t)hash & rs->mask]);
+}
+
+void
+key_prefetch_deep(const struct rule_state *rs, uint64_t hash)
+{
+	const struct key_slot *s = &rs->table[(uint32_t)hash & rs->mask];
+	if (s->key && s->hash == hash) {
+		__builtin_prefetch(s->key);
+		__builtin_prefetch((const char *)s->key + 64);
+	}
+}
+
+static void
+table_put(struct rule_state *rs, struct key_slot s)
+{
+	uint32_t i = (uint32_t)s.hash & rs->mask;
+	while (rs->table[i].key)
 		i = (i + 1) & rs->mask;
-	rs->table[i] = k;
+	rs->table[i] = s;
 }
 
 static void
 table_grow(struct rule_state *rs)
 {
-	struct key **old = rs->table;
+	struct key_slot *old = rs->table;
 	uint32_t n = rs->mask + 1;
 	rs->mask = n * 2 - 1;
-	rs->table = xcalloc((size_t)n * 2, sizeof(struct key *));
+	rs->table = xcalloc((size_t)n * 2, sizeof *rs->table);
 	for (uint32_t i = 0; i < n; i++)
-		if (old[i])
+		if (old[i].key)
 			table_put(rs, old[i]);
 	free(old);
 }
@@ -106,16 +124,16 @@ static void
 table_remove(struct rule_state *rs, const struct key *k)
 {
 	uint32_t i = (uint32_t)k->hash & rs->mask;
-	while (rs->table[i] != k)
+	while (rs->table[i].key != k)
 		i = (i + 1) & rs->mask;
 	for (uint32_t hole = i;;) {
 		i = (i + 1) & rs->mask;
-		struct key *m = rs->table[i];
-		if (m == NULL) {
-			rs->table[hole] = NULL;
+		struct key_slot m = rs->table[i];
+		if (m.key == NULL) {
+			rs->table[hole].key = NULL;
 			return;
 		}
-		uint32_t home = (uint32_t)m->hash & rs->mask;
+		uint32_t home = (uint32_t)m.hash & rs->mask;
 		if (((i - home) & rs->mask) >= ((i - hole) & rs->mask)) {
 			rs->table[hole] = m;
 			hole = i;
@@ -144,13 +162,13 @@ key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 	}
 	if (rs->nkey * 3 >= rs->mask * 2)
 		table_grow(rs);
-	k = xcalloc(1, sizeof *k + text.len + 1);
+	k = pool_zalloc(&rs->pool, sizeof *k + text.len + 1);
 	k->hash = hash;
 	k->klen = (uint32_t)text.len;
 	k->due = NEVER;
 	k->seen = k->opened_at = NS_NONE;
 	memcpy(k->text, text.ptr, text.len);
-	table_put(rs, k);
+	table_put(rs, (struct key_slot){ hash, k });
 	rs->nkey++;
 	rs->shard[shard]++;
 	b->stats.keys++;
@@ -162,7 +180,7 @@ key_drop(struct back *b, struct rule_state *rs, struct key *k)
 {
 	key_touch(b, rs, k);
 	wheel_set(rs, k, NEVER);
-	heap_set(rs, k, NEVER);
+	timer_set(rs, k, NEVER);
 	table_remove(rs, k);
 	rs->nkey--;
 	rs->shard[shard_of(k->hash)]--;
@@ -178,6 +196,8 @@ key_drop(struct back *b, struct rule_state *rs, struct key *k)
 void
 wheel_set(struct rule_state *rs, struct key *k, int64_t due)
 {
+	if (rs->rule->shape != SHAPE_WINDOW)
+		return;
 	if (k->link) {
 		if (k->due == due)
 			return;
@@ -186,8 +206,6 @@ wheel_set(struct rule_state *rs, struct key *k, int64_t due)
 			k->next->link = k->link;
 		k->link = NULL;
 		rs->in_wheel--;
-	} else if (rs->rule->shape != SHAPE_WINDOW) {
-		return;
 	}
 	k->due = due;
 	if (due == NEVER)
@@ -229,29 +247,55 @@ sift(struct rule_state *rs, uint32_t i, struct key *k)
 	heap_put(rs, i, k);
 }
 
+static void
+queue_remove(struct rule_state *rs, struct key *k)
+{
+	*k->link = k->next;
+	if (k->next)
+		k->next->link = k->link;
+	else
+		rs->queue_last = k->link == &rs->queue ? NULL : (struct key *)(void *)((char *)k->link - offsetof(struct key, next));
+	k->link = NULL;
+}
+
+static void
+heap_remove(struct rule_state *rs, struct key *k)
+{
+	uint32_t i = k->heap - 1;
+	struct key *last = rs->heap[--rs->nheap];
+	k->heap = 0;
+	if (last != k)
+		sift(rs, i, last);
+}
+
 void
-heap_set(struct rule_state *rs, struct key *k, nsec due)
+timer_set(struct rule_state *rs, struct key *k, nsec due)
 {
 	if (rs->rule->shape == SHAPE_WINDOW)
 		return;
-	if (due == NEVER) {
-		k->due = NEVER;
-		if (k->heap == 0)
-			return;
-		uint32_t i = k->heap - 1;
-		struct key *last = rs->heap[--rs->nheap];
-		k->heap = 0;
-		if (last != k)
-			sift(rs, i, last);
-		return;
-	}
+	if (k->link)
+		queue_remove(rs, k);
+	if (k->heap)
+		heap_remove(rs, k);
 	k->due = due;
-	if (k->heap == 0) {
+	if (due == NEVER)
+		return;
+	if (rs->queue_last && rs->queue_last->due > due) {
 		GROW(rs->heap, rs->nheap, rs->cap_heap);
 		sift(rs, rs->nheap++, k);
-	} else {
-		sift(rs, k->heap - 1, k);
+		return;
 	}
+	k->next = NULL;
+	k->link = rs->queue_last ? &rs->queue_last->next : &rs->queue;
+	*k->link = k;
+	rs->queue_last = k;
+}
+
+struct key *
+timer_first(const struct rule_state *rs)
+{
+	struct key *q = rs->queue, *h = rs->nheap ? rs->heap[0] : NULL;
+	return q == NULL || (h && h->due < q->due) ? h : q;
 }
 
 /* ---- key text ---- */
@@ -358,16 +402,40 @@ slots_clear(struct back *b, const struct rule *r)
 
 #define SAMPLES 3
 
-struct carried *
-carried_of(const struct rule *r, const struct tuple *t, const struct carried *before)
+static size_t
+carried_bytes(const struct carried *c)
 {
-	uint32_t keep = r->samples && before ? before->nline : 0, skip = keep == SAMPLES, size = 0;
+	size_t n = c->slots;
+	for (uint32_t i = 0; i < c->nline; i++)
+		n += c->line[i];
+	return n;
+}
+
+struct carried *
+carried_new(struct rule_state *rs, size_t bytes)
+{
+	struct carried *c = pool_alloc(&rs->pool, sizeof *c + bytes);
+	*c = (struct carried){ 0 };
+	return c;
+}
+
+void
+carried_free(struct rule_state *rs, struct carried *c)
+{
+	if (c)
+		pool_free(&rs->pool, c, sizeof *c + carried_bytes(c));
+}
+
+struct carried *
+carried_of(struct rule_state *rs, const struct tuple *t, const struct carried *before)
+{
+	uint32_t keep = rs->rule->samples && before ? before->nline : 0, skip = keep == SAMPLES, size = 0;
 	const char *old = before ? before->bytes + before->slots : NULL;
 	uint32_t old_at = skip ? before->line[0] : 0;
 	for (uint32_t i = skip; i < keep; i++)
 		size += before->line[i];
-	struct carried *c = xmalloc(sizeof *c + t->slots + size + t->raw);
-	*c = (struct carried){ .slots = t->slots };
+	struct carried *c = carried_new(rs, t->slots + size + t->raw);
+	c->slots = t->slots;
 	memcpy(c->bytes, tuple_slots(t), t->slots);
 	if (size)
 		memcpy(c->bytes + t->slots, old + old_at, size);

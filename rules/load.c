@@ -155,7 +155,7 @@ save_part(const struct back *b, size_t source, struct str name, uint32_t *number
 /* ---- keys ---- */
 
 static bool
-load_head(struct key *k, struct reader *r)
+load_head(struct rule_state *rs, struct key *k, struct reader *r)
 {
 	uint8_t flags, small[4];
 	uint32_t len;
@@ -184,7 +184,7 @@ load_head(struct key *k, struct reader *r)
 		TAKE(r, c.nline);
 		TAKE(r, c.line);
 		const char *p = blob(r, &len);
-		k->carry = xmalloc(sizeof c + len);
+		k->carry = carried_new(rs, len);
 		k->carry->slots = c.slots;
 		k->carry->nline = c.nline;
 		memcpy(k->carry->line, c.line, sizeof c.line);
@@ -192,7 +192,7 @@ load_head(struct key *k, struct reader *r)
 	}
 	if (flags & 4) {
 		const char *p = blob(r, &len);
-		k->prev = xmemdup(p, len);
+		k->prev = memcpy(pool_alloc(&rs->pool, len), p, len);
 		k->prev_len = len;
 	}
 	return !r->bad;
@@ -260,7 +260,7 @@ load_key(struct back *b, const struct save_row *row)
 	k->stored = true;
 	if (row->pane != SAVE_HEAD)
 		return load_pane(rs, k, row->pane, &r);
-	if (!load_head(k, &r))
+	if (!load_head(rs, k, &r))
 		return false;
 	if (k->alert && k->alert->state == ST_FIRING)
 		rs->open++;
@@ -317,7 +317,7 @@ save_loaded(struct back *b)
 	for (size_t i = 0; i < b->rs->nrule; i++) {
 		struct rule_state *rs = b->rule[i];
 		for (uint32_t t = 0; t <= rs->mask; t++) {
-			struct key *k = rs->table[t];
+			struct key *k = rs->table[t].key;
 			if (k == NULL)
 				continue;
 			if (rs->rule->shape == SHAPE_WINDOW)

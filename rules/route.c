@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #define ROUTES_MAX 16 /* look-ups a record at most; rules on further fields see every record */
-#define ROUTE_SEED 7
 
 static bool
 routable(const struct dispatch *d)
@@ -18,10 +17,21 @@ routable(const struct dispatch *d)
 	return true;
 }
 
-static struct route_entry *
+/* Few values stand in a table, so a few bytes tell them apart mostly: length, both ends, the middle. */
+static inline uint32_t
+short_hash(struct str v)
+{
+	if (v.len == 0)
+		return 0;
+	uint32_t h = (uint32_t)v.len << 24 ^ (uint32_t)(unsigned char)v.ptr[0] << 16 ^ (uint32_t)(unsigned char)v.ptr[v.len / 2] << 8 ^
+		(uint32_t)(unsigned char)v.ptr[v.len - 1];
+	return h * UINT32_C(0x9e3779b1) >> 8;
+}
+
+static inline struct route_entry *
 probe(const struct route *r, struct str v)
 {
-	uint32_t i = (uint32_t)str_hash(v, ROUTE_SEED) & r->mask;
+	uint32_t i = short_hash(v) & r->mask;
 	while (r->table[i].value.ptr && !str_eq(r->table[i].value, v))
 		i = (i + 1) & r->mask;
 	return &r->table[i];

@@ -93,6 +93,7 @@ struct rule {
 
 	struct carry carry;      /* what a tuple brings of its record, see exchange.h */
 	bool samples;            /* the three newest lines are kept for {samples} */
+	bool lines;              /* a tuple brings its raw line */
 	int session_id[2], user_id[2], stage[2]; /* slots: plain and in extra */
 	struct template *title, *text;
 	char *labels;            /* JSON object */

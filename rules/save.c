@@ -244,7 +244,7 @@ fix_parts(struct back *b, struct save *s)
 		keep_row(&s->fixed, SAVE_PART, STR(""), buf_str(&key), 0, &s->row);
 	}
 	for (size_t i = 0, n = 0; i < b->rs->nclock; i++)
-		for (size_t k = 0; k < b->clock[i].nwait; k++, n++) {
+		for (size_t k = b->clock[i].head; k < b->clock[i].nwait; k++, n++) {
 			const struct tuple *t = b->clock[i].wait[k].tuple;
 			save_part_key(b, t->part, &key);
 			buf_clear(&s->row);
@@ -260,7 +260,7 @@ note_all(struct back *b, struct save *s)
 	for (size_t i = 0; i < b->rs->nrule; i++) {
 		struct rule_state *rs = b->rule[i];
 		for (uint32_t t = 0; t <= rs->mask; t++) {
-			struct key *k = rs->table[t];
+			struct key *k = rs->table[t].key;
 			if (k == NULL)
 				continue;
 			for (uint32_t p = 0; p < k->npane; p++)

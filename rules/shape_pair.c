@@ -48,14 +48,14 @@ pair_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 		return;
 	k->opened = true;
 	k->opened_at = t->time;
-	k->carry = carried_of(rs->rule, t, NULL);
-	heap_set(rs, k, t->time + rs->rule->within);
+	k->carry = carried_of(rs, t, NULL);
+	timer_set(rs, k, t->time + rs->rule->within);
 }
 
 void
 pair_wake(struct rule_state *rs, struct key *k)
 {
-	heap_set(rs, k, k->alert ? k->seen + rs->rule->forget : k->opened_at + rs->rule->within);
+	timer_set(rs, k, k->alert ? k->seen + rs->rule->forget : k->opened_at + rs->rule->within);
 }
 
 void

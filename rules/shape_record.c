@@ -82,8 +82,8 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 	const struct rule *r = rs->rule;
 	struct emit e = { .event = EV_FIRING, .state = ST_FIRING, .level = level, .timestamp = t->time, .start = t->time,
 		.ends = NS_NONE, .count = 1 };
-	struct carried *c = carried_of(r, t, NULL);
-	free(k->carry);
+	struct carried *c = carried_of(rs, t, NULL);
+	carried_free(rs, k->carry);
 	k->carry = c;
 	if (r->hold == 0) {
 		uint64_t line[3] = { t->line[0], t->line[1], equal_number(rs, t) };
@@ -123,7 +123,7 @@ record_wake(struct rule_state *rs, struct key *k)
 		due = k->alert->last + r->hold;
 	if (k->prev && k->seen + r->forget < due)
 		due = k->seen + r->forget;
-	heap_set(rs, k, due);
+	timer_set(rs, k, due);
 }
 
 void
@@ -146,8 +146,8 @@ record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	if (r->nprev) {
 		k->seen = t->time;
 		if (!(t->flags & TUPLE_LATE)) { /* a late one lost its place: it is no `prev` */
-			free(k->prev);
-			k->prev = xmemdup(tuple_slots(t), t->slots);
+			pool_free(&rs->pool, k->prev, k->prev_len);
+			k->prev = memcpy(pool_alloc(&rs->pool, t->slots), tuple_slots(t), t->slots);
 			k->prev_len = t->slots;
 		}
 	}
@@ -178,8 +178,9 @@ record_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
 		rs->open--;
 	}
 	if (k->prev && k->seen + r->forget <= now) {
-		free(k->prev);
+		pool_free(&rs->pool, k->prev, k->prev_len);
 		k->prev = NULL;
+		k->prev_len = 0;
 	}
 	if (k->alert == NULL && k->prev == NULL)
 		key_drop(b, rs, k);

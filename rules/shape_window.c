@@ -44,8 +44,12 @@ pane_get(struct rule_state *rs, struct key *k, int64_t pane)
 	if (i > 0 && pane_at(rs, k, i - 1)->rel == rel)
 		return pane_at(rs, k, i - 1);
 	if (k->npane == k->cap_pane) { /* grow by half: most keys hold few panes, and memory is counted */
-		k->cap_pane = k->cap_pane ? k->cap_pane + (k->cap_pane + 1) / 2 : 2;
-		k->panes = xrealloc(k->panes, k->cap_pane * rs->stride);
+		uint32_t cap = k->cap_pane ? k->cap_pane + (k->cap_pane + 1) / 2 : 2;
+		char *v = pool_alloc(&rs->pool, cap * rs->stride);
+		memcpy(v, k->panes ? k->panes : v, k->npane * rs->stride);
+		pool_free(&rs->pool, k->panes, k->cap_pane * rs->stride);
+		k->panes = v;
+		k->cap_pane = cap;
 	}
 	memmove(k->panes + (i + 1) * rs->stride, k->panes + i * rs->stride, (k->npane - i) * rs->stride);
 	k->npane++;
@@ -127,8 +131,8 @@ window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	if (k == NULL)
 		return;
 	key_touch(b, rs, k);
-	struct carried *c = carried_of(rs->rule, t, k->carry);
-	free(k->carry);
+	struct carried *c = carried_of(rs, t, k->carry);
+	carried_free(rs, k->carry);
 	k->carry = c;
 }
 
@@ -215,20 +219,18 @@ edge_value(struct rule_state *rs, struct key *k, const struct agg_def *a, uint32
 }
 
 static struct val
-quantile_value(struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
+quantile_value(struct back *b, struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
 {
-	struct sketch s = { 0 };
 	struct val v = { .type = V_NULL };
 	for (uint32_t i = lo; i < hi; i++)
-		sketch_merge(&s, pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell));
-	if (s.len)
-		v = number(sketch_quantile(&s, a->q));
-	sketch_release(&s);
+		sketch_sum_add(&b->sketches, pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell));
+	if (b->sketches.total)
+		v = number(sketch_sum_quantile(&b->sketches, a->q));
 	return v;
 }
 
 static struct val
-agg_value(struct rule_state *rs, struct key *k, const struct agg_def *a, int64_t at)
+agg_value(struct back *b, struct rule_state *rs, struct key *k, const struct agg_def *a, int64_t at)
 {
 	uint32_t lo, hi;
 	uint64_t n = 0;
@@ -248,7 +250,7 @@ agg_value(struct rule_state *rs, struct key *k, const struct agg_def *a, int64_t
 	case AGG_MAX:
 		return edge_value(rs, k, a, lo, hi);
 	case AGG_QUANTILE:
-		return quantile_value(rs, k, a, lo, hi);
+		return quantile_value(b, rs, k, a, lo, hi);
 	case AGG_STDDEV:
 	case AGG_LAST:
 	case AGG_DISTINCT:
@@ -505,11 +507,11 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 		view.n = records(rs, k, at, r->own_panes);
 		view.n_long = r->panes == r->own_panes ? view.n : records(rs, k, at, r->panes);
 		for (size_t i = 0; i < r->aggs.n; i++)
-			b->aggs[i] = agg_value(rs, k, &r->agg[i], at);
+			b->aggs[i] = agg_value(b, rs, k, &r->agg[i], at);
 	} else { /* no record yet at all */
 		rs->base = at;
 		for (size_t i = 0; i < r->aggs.n; i++)
-			b->aggs[i] = agg_value(rs, k, &r->agg[i], at);
+			b->aggs[i] = agg_value(b, rs, k, &r->agg[i], at);
 		rs->base = NEVER;
 	}
 	struct str source = key_slots(b, r, (struct str){ k->text, k->klen });

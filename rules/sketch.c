@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define CODE_ZERO_TO 40000 /* bucket numbers of doubles lie within +-37,300 */
+#define CODE_MAX (2 * CODE_ZERO_TO)
 
 /* Long double keeps the powers right to the last digit of a double. */
 static const long double g = 101.0L / 99.0L;
@@ -107,12 +108,17 @@ sketch_count(const struct sketch *s)
 	return n;
 }
 
+/* q is a decimal such as 0.95 whose double may lie a hair above: rank by thousandths, which q is made of. */
+static uint64_t
+rank_of(uint64_t n, double q)
+{
+	return (n * (uint64_t)llround(q * 1000) + 999) / 1000;
+}
+
 double
 sketch_quantile(const struct sketch *s, double q)
 {
-	/* q is a decimal such as 0.95 whose double may lie a hair above: rank by thousandths, which q is made of. */
-	uint64_t n = sketch_count(s), thousandths = (uint64_t)llround(q * 1000);
-	uint64_t rank = (n * thousandths + 999) / 1000, seen = 0;
+	uint64_t rank = rank_of(sketch_count(s), q), seen = 0;
 	for (uint32_t i = 0; i < s->len; i++) {
 		seen += s->v[i].n;
 		if (seen >= rank)
@@ -120,6 +126,46 @@ sketch_quantile(const struct sketch *s, double q)
 	}
 	must(s->len > 0);
 	return sketch_bucket_value(s->v[s->len - 1].code);
+}
+
+void
+sketch_sum_add(struct sketch_sum *sum, const struct sketch *s)
+{
+	if (s->len == 0)
+		return;
+	if (sum->n == NULL)
+		sum->n = xcalloc(2 * CODE_MAX + 1, sizeof *sum->n);
+	if (sum->total == 0) {
+		sum->lo = INT32_MAX;
+		sum->hi = INT32_MIN;
+	}
+	if (s->v[0].code < sum->lo)
+		sum->lo = s->v[0].code;
+	if (s->v[s->len - 1].code > sum->hi)
+		sum->hi = s->v[s->len - 1].code;
+	for (uint32_t i = 0; i < s->len; i++) {
+		sum->n[s->v[i].code + CODE_MAX] += s->v[i].n;
+		sum->total += s->v[i].n;
+	}
+}
+
+double
+sketch_sum_quantile(struct sketch_sum *sum, double q)
+{
+	uint64_t rank = rank_of(sum->total, q), seen = 0;
+	int32_t code = sum->lo;
+	while ((seen += sum->n[code + CODE_MAX]) < rank)
+		code++;
+	memset(sum->n + sum->lo + CODE_MAX, 0, (size_t)(sum->hi - sum->lo + 1) * sizeof *sum->n);
+	sum->total = 0;
+	return sketch_bucket_value(code);
+}
+
+void
+sketch_sum_free(struct sketch_sum *sum)
+{
+	free(sum->n);
+	*sum = (struct sketch_sum){ 0 };
 }
 
 void

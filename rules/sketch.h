@@ -20,6 +20,17 @@ struct sketch {
 	uint32_t len, cap;
 };
 
+/* Sketches added up for one question: counts by bucket in one flat array, of which only the range in use is touched.
+ * { 0 } is empty. Cost: O(buckets) an addition, O(range) a quantile, which also empties it. */
+struct sketch_sum {
+	uint32_t *n;
+	int32_t lo, hi; /* codes in use */
+	uint64_t total;
+};
+void sketch_sum_add(struct sketch_sum *sum, const struct sketch *s);
+double sketch_sum_quantile(struct sketch_sum *sum, double q);
+void sketch_sum_free(struct sketch_sum *sum);
+
 int32_t sketch_code(double x); /* x finite */
 double sketch_bucket_value(int32_t code);
 void sketch_add(struct sketch *s, int32_t code, uint32_t n);
