@@ -63,6 +63,7 @@ back_free(struct back *b)
 	regex_scratch_free(b->regex);
 	arena_free(&b->arena);
 	sketch_sum_free(&b->sketches);
+	chunks_release();
 	free(b);
 }
 

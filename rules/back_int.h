@@ -48,6 +48,7 @@ struct key {
 	char *panes;
 	struct open_alert *alert;
 	struct carried *carry;
+	uint32_t carry_bytes; /* of what carry holds: its memory is freed without a look at it */
 	char *prev;          /* record with prev: slots of the previous record, as in a tuple */
 	uint32_t prev_len;
 	bool dirty : 1;      /* in back.dirty: changed since the last generation was noted */
@@ -171,7 +172,7 @@ void timer_set(struct rule_state *rs, struct key *k, nsec due);    /* ns or NEVE
 struct key *timer_first(const struct rule_state *rs);              /* the key that falls due first; NULL: none */
 void key_prefetch(const struct rule_state *rs, uint64_t hash);     /* it will be looked up soon: its place in the table */
 void key_prefetch_deep(const struct rule_state *rs, uint64_t hash); /* then the key itself */
-void carried_free(struct rule_state *rs, struct carried *c);
+void key_carry(struct rule_state *rs, struct key *k, struct carried *c); /* frees what it carried; c may be NULL */
 void key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out);
 void key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out); /* a=1, b=x */
 /* The key's values into b->rec slots (views into text or b->arena); clear with slots_clear. Gives its @source, if it has. */

@@ -105,6 +105,7 @@ extern uint64_t hash_seed; /* of keys: random a process, set before the first fr
 void block_init(struct block *b);
 void block_clear(struct block *b); /* folds and counters; an untaken chunk is emptied, a taken one replaced */
 void block_free(struct block *b);
-void chunk_free(struct chunk *c);
+void chunk_free(struct chunk *c); /* kept for a later block */
+void chunks_release(void);        /* at the end: what was kept */
 
 #endif

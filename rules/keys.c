@@ -50,7 +50,7 @@ key_release(struct rule_state *rs, struct key *k)
 	panes_release(rs, k);
 	pool_free(&rs->pool, k->panes, k->cap_pane * rs->stride);
 	free(k->alert);
-	carried_free(rs, k->carry);
+	key_carry(rs, k, NULL);
 	pool_free(&rs->pool, k->prev, k->prev_len);
 	pool_free(&rs->pool, k, sizeof *k + k->klen + 1);
 }
@@ -420,10 +420,11 @@ carried_new(struct rule_state *rs, size_t bytes)
 }
 
 void
-carried_free(struct rule_state *rs, struct carried *c)
+key_carry(struct rule_state *rs, struct key *k, struct carried *c)
 {
-	if (c)
-		pool_free(&rs->pool, c, sizeof *c + carried_bytes(c));
+	pool_free(&rs->pool, k->carry, sizeof *c + k->carry_bytes);
+	k->carry = c;
+	k->carry_bytes = c ? (uint32_t)carried_bytes(c) : 0;
 }
 
 struct carried *

@@ -184,11 +184,17 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r)
 		TAKE(r, c.nline);
 		TAKE(r, c.line);
 		const char *p = blob(r, &len);
-		k->carry = carried_new(rs, len);
-		k->carry->slots = c.slots;
-		k->carry->nline = c.nline;
-		memcpy(k->carry->line, c.line, sizeof c.line);
-		memcpy(k->carry->bytes, p, len);
+		size_t size = c.slots;
+		for (uint32_t i = 0; i < c.nline && i < COUNT_OF(c.line); i++)
+			size += c.line[i];
+		if (size != len || c.nline > COUNT_OF(c.line))
+			return false;
+		struct carried *to = carried_new(rs, len);
+		to->slots = c.slots;
+		to->nline = c.nline;
+		memcpy(to->line, c.line, sizeof c.line);
+		memcpy(to->bytes, p, len);
+		key_carry(rs, k, to);
 	}
 	if (flags & 4) {
 		const char *p = blob(r, &len);

@@ -137,9 +137,7 @@ window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	if (k == NULL)
 		return;
 	key_touch(b, rs, k);
-	struct carried *c = carried_of(rs, t, k->carry);
-	carried_free(rs, k->carry);
-	k->carry = c;
+	key_carry(rs, k, carried_of(rs, t, k->carry));
 }
 
 void
