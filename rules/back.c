@@ -358,8 +358,8 @@ apply_instant(struct back *b, struct waiting *w, size_t n)
 	size_t pairs = 0;
 	struct waiting *pair = mixed ? xmalloc(n * sizeof *pair) : NULL;
 	for (size_t i = 0; i < n; i++) {
-		if (mixed && b->rs->rule[w[i].tuple->rule].shape == SHAPE_PAIR)
-			pair[pairs++] = w[i];
+		if (mixed && w[i].tuple->flags & (TUPLE_OPEN | TUPLE_CLOSE) && b->rs->rule[w[i].tuple->rule].shape == SHAPE_PAIR)
+			pair[pairs++] = w[i]; /* what does neither has no say in who goes first */
 		else
 			apply(b, w[i].tuple);
 	}
@@ -379,6 +379,11 @@ static void
 clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 {
 	sort_waiting(c);
+	for (size_t i = 0; i < c->nrule && c->first != NS_NONE; i++) { /* before any tuple moves their time */
+		struct rule_state *rs = b->rule[c->rule[i]];
+		if (rs->rule->shape == SHAPE_WINDOW && b->rs->keyset[rs->rule->keyset].n == 0)
+			window_start(b, rs, c->first);
+	}
 	size_t n = 0;
 	for (size_t k; n < c->nwait && (c->wait[n].time < upto || (inclusive && c->wait[n].time == upto)); n = k) {
 		for (k = n + 1; k < c->nwait && c->wait[k].time == c->wait[n].time; k++)
@@ -391,12 +396,8 @@ clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 	c->nwait -= n;
 	memmove(c->wait, c->wait + n, c->nwait * sizeof *c->wait);
 	c->sorted = c->nwait;
-	for (size_t i = 0; i < c->nrule; i++) {
-		struct rule_state *rs = b->rule[c->rule[i]];
-		if (rs->rule->shape == SHAPE_WINDOW && b->rs->keyset[rs->rule->keyset].n == 0 && c->first != NS_NONE)
-			window_start(b, rs, c->first);
-		run_timers(b, rs, upto);
-	}
+	for (size_t i = 0; i < c->nrule; i++)
+		run_timers(b, b->rule[c->rule[i]], upto);
 	c->reached = upto;
 }
 
@@ -517,8 +518,7 @@ back_close(struct back *b, size_t rule, const char *id)
 		key_touch(b, rs, k);
 		if (k->alert->state == ST_FIRING)
 			rs->open--;
-		free(k->alert);
-		k->alert = NULL;
+		alert_drop(k);
 		return;
 	}
 }

@@ -73,7 +73,7 @@ fpart_init(struct fpart *p, const struct front_source *s, uint32_t number)
 {
 	*p = (struct fpart){ .source = s, .number = number, .order = number, .held_stamp = NS_NONE };
 	ptime_init(&p->time);
-	buf_init(&p->held, HELD_BYTES_MAX);
+	buf_init(&p->held, 2 * HELD_BYTES_MAX + (size_t)s->conf->max_record); /* the one that jumps always fits */
 }
 
 void
@@ -168,7 +168,7 @@ key_at(struct front *f, struct buf *b, int expr)
 {
 	char text[32];
 	struct val v = eval_value(f->eval, expr);
-	if (v.type == V_NUM)
+	if (v.type == V_NUM) /* a time or an offset: finite */
 		buf_add(b, text, num_text(v.n, text));
 	else if (v.type == V_STR)
 		json_str(b, v.s);
@@ -195,7 +195,7 @@ key_of(struct front *f, size_t keyset)
 			continue;
 		}
 		const struct slice *s = &f->rec.slot[ks->slot[i]];
-		k->null |= s->kind <= K_NULL;
+		k->null |= s->kind <= K_NULL || (s->kind == K_NUM && !isfinite(eval_slot(f->eval, ks->slot[i]).n));
 		if (k->null)
 			return k;
 		key_value(&k->text, f->eval, ks->slot[i], s);
@@ -354,9 +354,14 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 			buf_add(b, s->ptr, s->kind <= K_TRUE ? 0 : s->len);
 		}
 		t.slots = (uint32_t)(b->len - slots);
-		struct str cut = utf8_cut(rec->raw, RAW_KEPT);
+		struct str cut = r->metas & EXPR_RAW ? rec->raw : utf8_cut(rec->raw, RAW_KEPT);
 		buf_str_add(b, cut);
 		t.raw = (uint32_t)cut.len;
+		t.offset = rec->offset;
+		if (r->metas & EXPR_FILE) {
+			buf_str_add(b, rec->file);
+			t.file = (uint32_t)rec->file.len;
+		}
 		if (r->shape == SHAPE_RECORD && r->hold == 0) {
 			t.line[0] = str_hash(rec->raw, 1);
 			t.line[1] = str_hash(rec->raw, 2);
@@ -482,24 +487,26 @@ out:
 	}
 }
 
-/* Held lines: a header each {seq, offset, stamp, len}, then the text. The first is the one that jumps. */
+/* Held lines: a header each, then the text and the file's name. The first is the one that jumps. */
 struct held {
 	int64_t seq, offset;
 	nsec stamp;
-	size_t len;
+	size_t len, file;
 };
 
 static void
 hold(struct fpart *p, const struct record *r)
 {
-	struct held h = { r->seq, r->offset, r->stamp, r->raw.len };
+	struct held h = { r->seq, r->offset, r->stamp, r->raw.len, r->file.len };
 	buf_add(&p->held, &h, sizeof h);
 	buf_str_add(&p->held, r->raw);
+	buf_str_add(&p->held, r->file);
+	must(!p->held.over);
 }
 
 /* The jump of what is held was real or false: its records go on, in their order. */
 static void
-release(struct front *f, struct fpart *p, struct block *out, struct str file, nsec wall, bool real)
+release(struct front *f, struct fpart *p, struct block *out, nsec wall, bool real)
 {
 	struct record *r = &f->held_rec;
 	nsec stamp = p->held_stamp;
@@ -512,8 +519,8 @@ release(struct front *f, struct fpart *p, struct block *out, struct str file, ns
 		r->seq = h.seq;
 		r->offset = h.offset;
 		r->stamp = h.stamp;
-		r->file = file;
-		at += sizeof h + h.len;
+		r->file = (struct str){ r->raw.ptr + h.len, h.file };
+		at += sizeof h + h.len + h.file;
 		arena_reset(&f->held_arena);
 		if (parse(f->parser, r, &f->held_arena) != PARSE_OK)
 			continue; /* it parsed before: cannot be */
@@ -549,11 +556,11 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 	}
 	nsec stamp = stamp_of(s, r, wall);
 	if (p->held_stamp != NS_NONE) {
-		if (stamp == NS_NONE && p->held.len + r->raw.len + sizeof(struct held) <= HELD_BYTES_MAX) {
+		if (stamp == NS_NONE && p->held.len + r->raw.len + r->file.len + sizeof(struct held) <= HELD_BYTES_MAX) {
 			hold(p, r);
 			return;
 		}
-		release(f, p, out, r->file, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
+		release(f, p, out, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
 	}
 	enum time_verdict tv = ptime_record(&p->time, s->conf, stamp, wall, replay, &r->time);
 	if (b->time_only)
@@ -612,6 +619,6 @@ front_end(struct front *f, struct fpart *p, struct block *out, nsec wall)
 	block_clear(out);
 	f->block_gen++;
 	if (p->held_stamp != NS_NONE)
-		release(f, p, out, STR(""), wall, true);
+		release(f, p, out, wall, true);
 	close_block(p, out);
 }

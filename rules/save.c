@@ -53,6 +53,17 @@ put_blob(struct buf *b, const void *p, uint32_t n)
 }
 
 static void
+put_val(struct buf *b, const struct val *v)
+{
+	uint8_t head[2] = { (uint8_t)v->type, v->type == V_BOOL && v->b };
+	PUT(b, head);
+	if (v->type == V_NUM)
+		PUT(b, v->n);
+	else if (v->type == V_STR)
+		put_blob(b, v->s.ptr, (uint32_t)v->s.len);
+}
+
+static void
 encode_head(const struct key *k, struct buf *b)
 {
 	uint8_t flags = (uint8_t)((k->alert != NULL) | (k->carry != NULL) << 1 | (k->prev != NULL) << 2 | k->opened << 3 |
@@ -60,6 +71,7 @@ encode_head(const struct key *k, struct buf *b)
 	PUT(b, flags);
 	PUT(b, k->seen);
 	PUT(b, k->opened_at);
+	PUT(b, k->due);
 	if (k->alert) {
 		const struct open_alert *a = k->alert;
 		uint8_t small[4] = { (uint8_t)a->state, (uint8_t)a->level, a->partial, a->clocks };
@@ -68,6 +80,8 @@ encode_head(const struct key *k, struct buf *b)
 		PUT(b, a->last);
 		PUT(b, a->count);
 		PUT(b, a->since);
+		put_val(b, &a->value);
+		put_val(b, &a->threshold);
 	}
 	if (k->carry) {
 		uint32_t size = k->carry->slots;

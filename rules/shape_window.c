@@ -325,8 +325,7 @@ finish(struct back *b, struct rule_state *rs, struct key *k, const struct view *
 	tell(b, rs, k, v, k->alert->state == ST_PENDING ? EV_DROPPED : EV_RESOLVED, cause);
 	if (k->alert->state == ST_FIRING)
 		rs->open--;
-	free(k->alert);
-	k->alert = NULL;
+	alert_drop(k);
 }
 
 static int
@@ -460,6 +459,13 @@ least(int64_t *to, int64_t v, int64_t after)
 		*to = v;
 }
 
+/* The first boundary at t or later. */
+static int64_t
+boundary_from(nsec t, nsec every)
+{
+	return t / every + (t % every > 0);
+}
+
 /* The next boundary after `at` at which this key may change. */
 static int64_t
 next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
@@ -482,14 +488,8 @@ next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
 	}
 	for (int l = 0; k->alert && l < LEVELS; l++)
 		if (k->alert->clocks >> l & 1)
-			least(&next, (k->alert->since[l] + r->for_[l] + r->every - 1) / r->every, at);
+			least(&next, boundary_from(k->alert->since[l] + r->for_[l], r->every), at);
 	return next;
-}
-
-void
-window_wake(struct rule_state *rs, struct key *k)
-{
-	wheel_set(rs, k, next_wake(rs, k, rs->at == NEVER ? INT64_MIN / 2 : rs->at));
 }
 
 static void
