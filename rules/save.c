@@ -17,6 +17,7 @@ save_enable(struct back *b)
 	buf_init(&b->save->row, ROW_MAX);
 	buf_init(&b->save->fixed, SIZE_MAX / 4);
 	buf_init(&b->save->graves, SIZE_MAX / 4);
+	buf_init(&b->save->given, SIZE_MAX / 4);
 }
 
 void
@@ -33,6 +34,7 @@ save_free(struct save *s)
 	buf_free(&s->row);
 	buf_free(&s->fixed);
 	buf_free(&s->graves);
+	buf_free(&s->given);
 	free(s);
 }
 
@@ -303,6 +305,7 @@ save_note(struct back *b)
 	s->at = s->copied = s->fixed_at = 0;
 	buf_clear(&s->copies);
 	buf_clear(&s->fixed);
+	buf_clear(&s->given);
 	size_t n = 0;
 	for (size_t i = 0; i < s->nnoted; i++) {
 		struct save_key k = s->noted[i];
@@ -338,10 +341,9 @@ read_row(const struct buf *from, size_t *at, struct save_row *row)
 	return true;
 }
 
-bool
-save_next(struct back *b, struct save_row *row)
+static bool
+next_row(struct save *s, struct save_row *row)
 {
-	struct save *s = b->save;
 	if (read_row(&s->fixed, &s->fixed_at, row))
 		return true;
 	for (;;) {
@@ -361,14 +363,30 @@ save_next(struct back *b, struct save_row *row)
 	}
 }
 
+bool
+save_next(struct back *b, struct save_row *row)
+{
+	if (!next_row(b->save, row))
+		return false;
+	if (row->data.ptr == NULL)
+		keep_row(&b->save->given, row->kind, row->rule, row->key, row->pane, NULL);
+	return true;
+}
+
 void
 save_abort(struct back *b)
 {
+	struct save *s = b->save;
 	struct save_row row;
 	while (save_next(b, &row))
-		if (row.data.ptr == NULL) /* its key may be gone for good: the tombstone must not be lost */
-			keep_row(&b->save->graves, row.kind, row.rule, row.key, row.pane, NULL);
-	b->save->all = true;
+		;
+	/* Those keys may be gone for good: their tombstones must not be lost. Newer ones come after them. */
+	buf_str_add(&s->given, buf_str(&s->graves));
+	struct buf swap = s->graves;
+	s->graves = s->given;
+	s->given = swap;
+	buf_clear(&s->given);
+	s->all = true;
 }
 
 void

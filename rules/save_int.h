@@ -22,6 +22,7 @@ struct save {
 	size_t fixed_at;
 	struct buf row;
 	struct buf graves;   /* tombstones for the next generation */
+	struct buf given;    /* those of the generation being written, again the next one's if it fails */
 	bool all;            /* the next note lists every key */
 };
 

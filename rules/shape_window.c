@@ -538,7 +538,12 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	int64_t next = next_wake(rs, k, at);
 	if (b->emitted != told) /* what did not count beside this transition counts at the next boundary */
 		least(&next, at + 1, at);
-	if (next == NEVER && k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n)
+	bool over = k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n;
+	if (over) { /* records already folded for later begin another life: what it carried ends here in any case */
+		free(k->carry);
+		k->carry = NULL;
+	}
+	if (over && next == NEVER)
 		key_drop(b, rs, k);
 	else
 		wheel_set(rs, k, next);
