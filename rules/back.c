@@ -393,8 +393,8 @@ apply_instant(struct back *b, struct waiting *w, size_t n)
 	size_t pairs = 0;
 	struct waiting *pair = mixed ? xmalloc(n * sizeof *pair) : NULL;
 	for (size_t i = 0; i < n; i++) {
-		if (mixed && b->rs->rule[w[i].tuple->rule].shape == SHAPE_PAIR)
-			pair[pairs++] = w[i];
+		if (mixed && w[i].tuple->flags & (TUPLE_OPEN | TUPLE_CLOSE) && b->rs->rule[w[i].tuple->rule].shape == SHAPE_PAIR)
+			pair[pairs++] = w[i]; /* what does neither has no say in who goes first */
 		else
 			apply(b, w[i].tuple);
 	}
@@ -561,8 +561,7 @@ back_close(struct back *b, size_t rule, const char *id)
 		key_touch(b, rs, k);
 		if (k->alert->state == ST_FIRING)
 			rs->open--;
-		free(k->alert);
-		k->alert = NULL;
+		alert_drop(k);
 		return;
 	}
 }

@@ -83,6 +83,9 @@ bool expr_equality(const struct exprs *x, int id, size_t nth, int *slot, const s
 size_t expr_prev_slots(const struct exprs *x, int id, int *slots, size_t max);
 /* All slots that id reads, of the record or as prev.FIELD, those behind @level included; same form. */
 size_t expr_slots(const struct exprs *x, int id, int *slots, size_t max);
+/* What id reads of the record itself that a tuple does not carry anyway. */
+enum { EXPR_FILE = 1, EXPR_OFFSET = 2, EXPR_RAW = 4 };
+unsigned expr_metas(const struct exprs *x, int id);
 /* The expression's text in a canonical spelling (same node, same text), and the program listing for --explain: one
  * line an instruction, operands first, `id` last. */
 void expr_text(const struct exprs *x, int id, struct buf *out);

@@ -154,14 +154,38 @@ save_part(const struct back *b, size_t source, struct str name, uint32_t *number
 
 /* ---- keys ---- */
 
+static struct val
+val_of(struct reader *r)
+{
+	uint8_t head[2];
+	uint32_t len;
+	struct val v = { .type = V_NULL };
+	TAKE(r, head);
+	if (head[0] > V_STR) {
+		r->bad = true;
+		return v;
+	}
+	v.type = (enum vtype)head[0];
+	if (v.type == V_BOOL)
+		v.b = head[1];
+	else if (v.type == V_NUM)
+		TAKE(r, v.n);
+	else if (v.type == V_STR) {
+		v.s.ptr = blob(r, &len);
+		v.s.len = len;
+	}
+	return v;
+}
+
 static bool
-load_head(struct rule_state *rs, struct key *k, struct reader *r)
+load_head(struct rule_state *rs, struct key *k, struct reader *r, nsec *due)
 {
 	uint8_t flags, small[4];
 	uint32_t len;
 	TAKE(r, flags);
 	TAKE(r, k->seen);
 	TAKE(r, k->opened_at);
+	TAKE(r, *due);
 	k->opened = flags >> 3 & 1;
 	k->emptied = flags >> 4 & 1;
 	if (flags & 1) {
@@ -177,6 +201,8 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r)
 		TAKE(r, a->last);
 		TAKE(r, a->count);
 		TAKE(r, a->since);
+		struct val value = val_of(r), threshold = val_of(r);
+		alert_values(a, &value, &threshold);
 	}
 	if (flags & 2) {
 		struct carried c;
@@ -266,8 +292,11 @@ load_key(struct back *b, const struct save_row *row)
 	k->stored = true;
 	if (row->pane != SAVE_HEAD)
 		return load_pane(rs, k, row->pane, &r);
-	if (!load_head(rs, k, &r))
+	int64_t due;
+	if (!load_head(rs, k, &r, &due))
 		return false;
+	if (rs->rule->shape == SHAPE_WINDOW)
+		wheel_set(rs, k, due); /* what a transition or the rule's first record made due is in no pane */
 	if (k->alert && k->alert->state == ST_FIRING)
 		rs->open++;
 	return true;
@@ -288,7 +317,7 @@ load_tuple(struct back *b, const struct save_row *row)
 	block_init(&in);
 	buf_str_add(&in.tuples->bytes, row->data);
 	struct tuple *t = (struct tuple *)(void *)in.tuples->bytes.data;
-	if (t->size != row->data.len || sizeof *t + t->klen + t->slots + t->raw > t->size) {
+	if (t->size != row->data.len || sizeof *t + t->klen + t->slots + t->raw + t->file > t->size) {
 		block_free(&in);
 		return false;
 	}
@@ -327,8 +356,8 @@ save_loaded(struct back *b)
 			if (k == NULL)
 				continue;
 			if (rs->rule->shape == SHAPE_WINDOW)
-				window_wake(rs, k);
-			else if (rs->rule->shape == SHAPE_RECORD)
+				continue; /* its timer came with its row */
+			if (rs->rule->shape == SHAPE_RECORD)
 				record_wake(rs, k);
 			else
 				pair_wake(rs, k);
