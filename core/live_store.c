@@ -272,16 +272,19 @@ settle_rule(struct live *l, size_t rule)
 		if (o->settled || strcmp(o->last.rule, name) != 0)
 			continue;
 		struct seek s = { o->last.id, false };
+		bool open = true; /* it may have ended since the start, as it should, past what had been stored */
+		if (store_is_open(l->store, o->last.id, &open) != ERR_OK)
+			return;
 		back_open_alerts(l->back, rule, seek_id, &s);
-		if (s.found)
+		if (s.found || !open)
 			o->settled = true;
 		else if (resolve_stored(l, o, reached, "reconciled") != ERR_OK)
 			return; /* again at the next turn */
 	}
 	back_open_alerts(l->back, rule, keep_id, &engine);
 	for (size_t i = 0; i < engine.n; i++) {
-		bool open;
-		if (store_is_open(l->store, engine.v[i], &open) == ERR_OK && !open)
+		bool alive;
+		if (store_is_open(l->store, engine.v[i], &alive) == ERR_OK && !alive)
 			back_close(l->back, rule, engine.v[i]);
 	}
 	free(engine.v);
