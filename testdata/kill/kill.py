@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """kill.py - weir killed again and again: is every transition told, and none twice?
 
-A writer appends numbered records to two logs that rotate (a.log by rename and create, b.log by copy and truncate), with
-the wall clock as their time. `weir run` tails them and is sent SIGKILL at random moments, some of them chosen by what its
+A writer appends numbered records to two logs that rotate (a.log by rename and create, b.log by copy and truncate) and to
+logs that appear, are written for a while and fall silent (c-N.log), with the wall clock as their time. `weir run` tails them and is sent SIGKILL at random moments, some of them chosen by what its
 webhook is doing, and started again. What reached the webhook, standard output and the store must then be what
 `weir replay` makes of the same bytes.
 
@@ -12,8 +12,9 @@ The webhook answers 200, sometimes 500, and sometimes hangs up without an answer
 that was told and whose row is not yet marked as sent when weir dies is *in flight*: weir cannot know, and may repeat it.
 No more than that may be told twice.
 
-Silence steps are no part of this: records flow all the time, and the last one lies a minute ahead, so that event time
-passes every window without the clock's help. A replay without --state then owes exactly what the live run told.
+What the wall clock decides must change nothing here, so that a replay without --state owes exactly what the live run told:
+a.log and b.log are never silent; a log that fell silent holds time back, goes on at the clock's pace and has no more to say;
+one that appears is newer than what was reached. The last record of each lies a minute ahead: event time passes every window.
 """
 import argparse
 import calendar
@@ -38,7 +39,7 @@ STOP_WITHIN = 5       # seconds from SIGTERM to the exit
 
 
 class Writer(threading.Thread):
-    """Two logs, about 300 records a second, and their history by hard link or copy for the replay."""
+    """The logs, about 300 records a second in all, and their history by hard link or copy for the replay."""
 
     def __init__(self, root, seed):
         super().__init__(daemon=True)
@@ -51,19 +52,21 @@ class Writer(threading.Thread):
         self.since = {"a.log": 0, "b.log": 0}
         self.file = {name: open(f"{self.logs}/{name}", "ab", buffering=0) for name in self.generation}
         self.enough = threading.Event()
-        self.lives = 0          # weir's, as the main thread counts them
-        self.turned = {}        # rotations since the last life began, by log
+        self.turns = {name: [0] for name in self.generation}  # rotations by life, as far back as counts
         self.failed = None
+        self.extras = 0
         for name in self.file:  # both partitions are there before weir first looks
-            self.append(name, self.record(time.time()))
+            self.append(name, self.record(time.time(), True))
 
-    def record(self, now):
+    def record(self, now, prompt=False):
         r = self.rng
         self.n += 1
         stage = r.choice(["cut", "merge", "upload"])
         # trouble comes and goes, each stage at its own pace, so that windows fire and resolve all the time
         bad = (now / 7 + {"cut": 0, "merge": 0.35, "upload": 0.7}[stage]) % 1 < 0.4
-        at = now - (r.random() * 1.5 if r.random() < 0.2 else 0) - (4 if r.random() < 0.005 else 0)
+        at = now
+        if not prompt:  # some out of order, a few too late
+            at -= (r.random() * 1.5 if r.random() < 0.2 else 0) + (4 if r.random() < 0.005 else 0)
         rec = {"n": self.n, "timestamp": stamp(at), "stage": stage, "ms": int(r.expovariate(1 / (600 if bad else 150))),
                "level": "ERROR" if r.random() < (0.5 if bad else 0.05) else "INFO", "bytes": r.randrange(0, 14000)}
         if self.n % 7 == 0:
@@ -110,22 +113,33 @@ class Writer(threading.Thread):
         self.since[name] = 0
 
     def may_rotate(self, name):
-        """A file is deleted KEPT rotations after its last record: a weir that is not running reads nothing, so a log
-        turns at most twice in the time of one life."""
-        life, turns = self.turned.get(name, (-1, 0))
-        if life != self.lives:
-            turns = 0
-        if turns >= KEPT - 1:
+        """A file is deleted KEPT rotations after its last record, and a weir that is killed before its first checkpoint
+        goes back to the one of an earlier life: a log turns so often at most from the start of the life that wrote the
+        last checkpoint on."""
+        turns = self.turns[name]
+        if sum(turns) >= KEPT:
             return False
-        self.turned[name] = (self.lives, turns + 1)
+        turns[-1] += 1
         return True
+
+    def life(self, checkpoint):
+        """A new life begins; the one before it wrote a checkpoint, or not."""
+        for name in self.turns:
+            self.turns[name] = (self.turns[name][-1:] if checkpoint else self.turns[name]) + [0]
 
     def run(self):
         try:
+            extra, until = None, 0
             while not self.enough.is_set():
-                name = self.rng.choice(["a.log", "b.log"])
+                if time.monotonic() > until:
+                    extra, until = f"c-{self.extras}.log", time.monotonic() + 4
+                    self.extras += 1
+                    self.since[extra] = 0
+                    self.file[extra] = open(f"{self.logs}/{extra}", "ab", buffering=0)
+                    self.append(extra, self.record(time.time(), True))
+                name = self.rng.choice(["a.log", "a.log", "b.log", "b.log", extra])
                 self.append(name, self.record(time.time()))
-                if self.since[name] > 150 and self.rng.random() < 0.01 and self.may_rotate(name):
+                if name != extra and self.since[name] > 150 and self.rng.random() < 0.01 and self.may_rotate(name):
                     self.rotate(name)
                 time.sleep(0.003)
             for name in self.file:  # far enough ahead for every window to pass, near enough not to be skewed
@@ -135,7 +149,10 @@ class Writer(threading.Thread):
             self.failed = e
 
     def files(self):
-        """For weir replay: NAME-000001.. are NAME's rotations."""
+        """For weir replay: NAME.1 is the newest rotation of NAME."""
+        for name, last in self.generation.items():
+            for i in range(last):
+                os.rename(f"{self.history}/{name}-{i + 1:06d}", f"{self.history}/{name}.{last - i}")
         return sorted(f"{self.history}/{f}" for f in os.listdir(self.history))
 
 
@@ -185,16 +202,16 @@ class Hook(http.server.BaseHTTPRequestHandler):
             time.sleep(s.rng.random() * 0.02)  # the kill falls before or after the answer
         with s.lock:
             what = s.rng.random() if not s.mended else 1
-            if what < 0.03:
+            if what < 0.02:
                 s.refused += 1
-            elif what < 0.06:
+            elif what < 0.04:
                 s.hung_up += 1
             else:
                 s.accepted.append((self.headers["webhook-id"], body.decode(), int(self.path.rsplit("/", 1)[1])))
-        if 0.03 <= what < 0.06:
+        if 0.02 <= what < 0.04:
             self.close_connection = True
             return
-        self.send_response(500 if what < 0.03 else 200)
+        self.send_response(500 if what < 0.02 else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
         self.wfile.flush()
@@ -219,6 +236,18 @@ class Weir:
         with open(f"{self.root}/out.{self.lives:04d}", "wb") as out, open(self.root + "/err", "ab") as err:
             self.p = subprocess.Popen([self.binary, "run", "-c", HERE + "/kill.yaml"], env=self.env, stdout=out, stderr=err,
                                       stdin=subprocess.DEVNULL)
+
+    def wait_for_write(self, bound):
+        """Something was just written to the store: often the first part of a checkpoint."""
+        path, end, before = self.root + "/state/weir.db-wal", time.monotonic() + bound, None
+        while time.monotonic() < end:
+            try:
+                now = os.stat(path)
+            except FileNotFoundError:
+                continue
+            if before and (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                return
+            before = now
 
     def kill(self):
         """False: it was dead already, which nobody asked for."""
@@ -266,7 +295,7 @@ def transition_of(body):
 
 class Figures:
     def __init__(self):
-        self.in_flight_out = self.in_checkpoint = self.unsent = self.corrupt = 0
+        self.in_flight_out = self.in_checkpoint = self.unsent = self.corrupt = self.generation = 0
         self.waiting = []  # after each kill: (life, the transitions that the webhook's rows wait for)
 
     def in_flight(self, accepted):
@@ -279,9 +308,9 @@ class Figures:
 
 
 def look(weir, figures):
-    """After a kill: what the outbox believes."""
+    """After a kill: what the outbox believes. True if a checkpoint was written since the last look."""
     if not os.path.exists(weir.root + "/state/weir.db"):
-        return
+        return False
     db = weir.store()
     try:
         if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
@@ -294,13 +323,15 @@ def look(weir, figures):
             waiting[sink].add((ident, event, at // 1000000))
         whole = db.execute("SELECT (SELECT max(gen) FROM ckpt_whole), (SELECT max(gen) FROM generation)").fetchone()
     except sqlite3.OperationalError:  # killed before it had made its tables
-        return
+        return False
     finally:
         db.close()
     figures.in_checkpoint += whole[0] is not None and (whole[1] is None or whole[0] > whole[1])
+    newer, figures.generation = (whole[1] or 0) > figures.generation, whole[1] or 0
     figures.unsent += bool(waiting["hook"])
     figures.waiting.append((weir.lives, waiting["hook"]))
     figures.in_flight_out += len({key(l) for l in weir.output()} & waiting["out"])
+    return newer
 
 
 def key(line):
@@ -357,15 +388,15 @@ def main():
         writer.start()
         for _ in range(o.kills):
             weir.start(rng.choice(["20ms", "100ms", "500ms", "2s"]))
-            writer.lives += 1
             time.sleep(rng.choice([rng.random() * 0.3, 0.2 + rng.random() * 2]))
-            kind = rng.choice(["any", "any", "asked", "answered"])
-            if kind != "any":
+            kind = rng.choice(["any", "any", "asked", "answered", "wrote"])
+            if kind == "wrote":
+                weir.wait_for_write(2)
+            elif kind != "any":
                 catcher.wait_for(kind, 2)
             died += not weir.kill()
-            look(weir, figures)
+            writer.life(look(weir, figures))
         weir.start("100ms")
-        writer.lives += 1
         catcher.mended = True
         writer.enough.set()
         writer.join(30)
@@ -415,6 +446,7 @@ def judge(o, tap, figures, weir, catcher, writer, want, code, died):
     wanted = {key(l) for l in want}
     rules = collections.Counter(json.loads(l)["rule"] for l in want)
     print(f"# {writer.n} records, {writer.generation['a.log']} rotations by rename, {writer.generation['b.log']} by truncation, "
+          f"{writer.extras} logs that fell silent, "
           f"{len(want)} transitions: " + ", ".join(f"{r} {n}" for r, n in sorted(rules.items())))
     print(f"# kills {o.kills}, of them within a checkpoint {figures.in_checkpoint}, between commit and delivery "
           f"{figures.unsent}; the webhook refused {catcher.refused} and hung up on {catcher.hung_up}; silence steps {steps}")
