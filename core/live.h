@@ -23,9 +23,13 @@ struct live_lane {
 	uint32_t number;
 	int64_t seq;         /* of the last record taken */
 	bool at_end, left;
+	bool joined;         /* began beside others since the last commit: a step to store, with its place and its mark */
+	nsec join;
+	int64_t join_seq;
 	bool moved;          /* its mark was moved by silence since the last commit: a step to store */
 	nsec retry;          /* monotonic: not before (a read failed) */
 	struct place *step;
+	bool stored;         /* the last checkpoint knew it */
 	char noted_pos[POSITION_MAX]; /* as the generation being written holds it */
 	size_t noted_pos_len;
 };
@@ -55,6 +59,7 @@ struct live {
 	/* checkpoint */
 	enum { CKPT_IDLE, CKPT_WRITING, CKPT_PRUNING } ckpt;
 	nsec next_ckpt, last_ckpt; /* monotonic */
+	bool first;                /* there is no checkpoint yet */
 	int64_t generation;
 	uint64_t changes, noted; /* batches and transitions taken; as of the last note */
 	bool full;               /* no space: processing holds */
