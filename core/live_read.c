@@ -54,6 +54,29 @@ live_sources_close(struct live *l)
 	free(l->quiet);
 }
 
+/* It begins, or is back, beside others that have gone on. */
+static void
+lane_join(struct live *l, struct live_lane *n, nsec now)
+{
+	nsec reached = back_reached(l->back, n->index);
+	ptime_join(&n->front.time, reached, live_wall(l, now));
+	n->left = n->at_end = false;
+	n->joined = reached != NS_NONE;
+	n->join = n->front.time.mark;
+	n->join_seq = n->seq;
+	back_mark(l->back, n->number, &n->front.time);
+	back_part_return(l->back, n->number);
+	l->changes++;
+}
+
+/* From here on it is read, level with the others. */
+static void
+lane_counts(struct live *l, struct live_lane *n)
+{
+	n->reach = (struct reach){ .source = n->index, .late = n->source->conf->late, .mark = n->front.time.mark };
+	workers_partitions(l->workers, ++l->here);
+}
+
 /* A partition that was not there before, or one that the last checkpoint knew. */
 static void
 lane_add(struct live *l, size_t index, struct part *p, nsec now)
@@ -67,19 +90,20 @@ lane_add(struct live *l, size_t index, struct part *p, nsec now)
 	p->user = n;
 	struct ptime time;
 	int64_t seq = 0;
-	bool known = save_part(l->back, index, str_of(p->name), &n->number, &time, &seq, &pos);
-	if (!known)
+	n->stored = save_part(l->back, index, str_of(p->name), &n->number, &time, &seq, &pos);
+	if (!n->stored)
 		n->number = back_part_add(l->back, index, str_of(p->name));
 	fpart_init(&n->front, &l->app->source[index], n->number);
-	n->seq = seq;
-	if (known)
+	n->seq = n->stored ? seq : -1;
+	if (n->stored) {
 		n->front.time = time;
-	else
-		ptime_join(&n->front.time, back_reached(l->back, index), live_wall(l, now));
-	n->reach = (struct reach){ .source = index, .late = n->source->conf->late, .mark = n->front.time.mark };
-	back_mark(l->back, n->number, &n->front.time);
-	back_part_return(l->back, n->number);
-	workers_partitions(l->workers, ++l->here);
+		ptime_join(&n->front.time, back_reached(l->back, index), live_wall(l, now)); /* it had ended: time went past it */
+		back_mark(l->back, n->number, &n->front.time);
+		back_part_return(l->back, n->number);
+	} else {
+		lane_join(l, n, now);
+	}
+	lane_counts(l, n);
 }
 
 void
@@ -88,9 +112,17 @@ live_scan(struct live *l, nsec now)
 	for (size_t i = 0; i < l->app->config->nsource; i++) {
 		struct source *s = &l->source[i];
 		s->kind->scan(s, now);
-		for (size_t k = 0; k < s->npart; k++)
-			if (s->part[k]->user == NULL && s->part[k]->state == PART_LIVE && s->part[k]->readable)
+		for (size_t k = 0; k < s->npart; k++) {
+			struct live_lane *n = s->part[k]->user;
+			if (s->part[k]->state != PART_LIVE || !s->part[k]->readable)
+				continue;
+			if (n == NULL) {
 				lane_add(l, i, s->part[k], now);
+			} else if (n->left) {
+				lane_join(l, n, now);
+				lane_counts(l, n);
+			}
+		}
 	}
 }
 
@@ -102,7 +134,10 @@ lane_leave(struct live *l, struct live_lane *n)
 	workers_partitions(l->workers, --l->here);
 	if (n->front.time.mark > l->quiet[n->index].time.mark)
 		l->quiet[n->index].time = n->front.time;
-	back_part_gone(l->back, n->number);
+	if (n->source->kind->kept) /* a spool is still there at the next start: its place stays known */
+		back_part_leave(l->back, n->number);
+	else
+		back_part_gone(l->back, n->number);
 }
 
 /* The mtime of what was read to its end tells when its last record was written, unless it is plainly not true. */

@@ -60,12 +60,23 @@ step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data
 			str_eq((struct str){ partition.ptr + len + 1, partition.len - len - 1 }, str_of(l->lane[i]->part->name)))
 			n = l->lane[i];
 	}
-	if (n == NULL || kind != STEP_SILENCE || seq < n->seq || data.len != sizeof(nsec))
+	nsec mark;
+	if (n == NULL || data.len != sizeof mark)
+		return;
+	memcpy(&mark, data.ptr, sizeof mark);
+	if (kind == STEP_JOIN && !n->stored) { /* before its first record; the last one told decides */
+		n->front.nstep = 0;
+		ptime_join(&n->front.time, mark, live_wall(l, mono_ns()));
+		back_mark(l->back, n->number, &n->front.time);
+		n->joined = false; /* it is stored */
+		return;
+	}
+	if (kind > STEP_JOIN || seq < n->seq)
 		return;
 	n->step = xrealloc(n->step, (n->front.nstep + 1) * sizeof *n->step);
 	struct place *p = &n->step[n->front.nstep++];
 	p->seq = seq;
-	memcpy(&p->mark, data.ptr, sizeof p->mark);
+	p->mark = mark;
 	n->front.step = n->step;
 }
 
@@ -77,7 +88,7 @@ restore_parts(struct live *l)
 		struct str name, pos;
 		for (uint32_t n = 0; back_part_at(l->back, n, i, &name, &pos); n++) {
 			struct errinfo why = { 0 };
-			if (name.ptr == NULL || pos.len == 0)
+			if (name.ptr == NULL || pos.ptr == NULL || (name.len && pos.len == 0))
 				continue;
 			if (s->kind->restore(s, name, pos, &why) != ERR_OK) {
 				log_error(s->conf->name, "%s", why.text);
@@ -99,10 +110,11 @@ live_restore(struct live *l)
 		return false;
 	}
 	save_loaded(l->back);
+	l->first = g.rows == 0;
 	if (!restore_parts(l))
 		return false;
 	live_scan(l, mono_ns());
-	e = store_steps_load(l->store, step_row, l);
+	e = store_steps_new(l->store, step_row, l);
 	if (e == ERR_OK)
 		e = store_open_alerts(l->store, open_row, l);
 	l->newest = xcalloc(l->app->rules->nrule, sizeof *l->newest);
@@ -140,14 +152,16 @@ put_steps(struct live *l)
 	struct buf key;
 	enum err e = ERR_OK;
 	buf_init(&key, 1 << 16);
-	for (size_t i = 0; i < l->nlane; i++) {
+	for (size_t i = 0; i < l->nlane && e == ERR_OK; i++) {
 		const struct live_lane *n = l->lane[i];
-		if (n->nmoved == 0)
+		if (n->nmoved == 0 && !n->joined)
 			continue;
 		buf_clear(&key);
 		buf_addz(&key, n->source->conf->name);
 		buf_addc(&key, '\0');
 		buf_addz(&key, n->part->name);
+		if (n->joined)
+			e = store_step(l->store, buf_str(&key), n->join_seq, STEP_JOIN, (struct str){ (const char *)&n->join, sizeof n->join });
 		for (size_t k = 0; k < n->nmoved && e == ERR_OK; k++)
 			e = store_step(l->store, buf_str(&key), n->moved[k].seq, STEP_SILENCE,
 				(struct str){ (const char *)&n->moved[k].mark, sizeof n->moved[k].mark });
@@ -159,8 +173,10 @@ put_steps(struct live *l)
 static void
 steps_done(struct live *l)
 {
-	for (size_t i = 0; i < l->nlane; i++)
+	for (size_t i = 0; i < l->nlane; i++) {
 		l->lane[i]->nmoved = 0;
+		l->lane[i]->joined = false;
+	}
 }
 
 /* No space: hold, give the reserve up once, and try again later. Anything else is the end of this process. */
@@ -272,16 +288,19 @@ settle_rule(struct live *l, size_t rule)
 		if (o->settled || strcmp(o->last.rule, name) != 0)
 			continue;
 		struct seek s = { o->last.id, false };
+		bool open = true; /* it may have ended since the start, as it should, past what had been stored */
+		if (store_is_open(l->store, o->last.id, &open) != ERR_OK)
+			return;
 		back_open_alerts(l->back, rule, seek_id, &s);
-		if (s.found)
+		if (s.found || !open)
 			o->settled = true;
 		else if (resolve_stored(l, o, reached, "reconciled") != ERR_OK)
 			return; /* again at the next turn */
 	}
 	back_open_alerts(l->back, rule, keep_id, &engine);
 	for (size_t i = 0; i < engine.n; i++) {
-		bool open;
-		if (store_is_open(l->store, engine.v[i], &open) == ERR_OK && !open)
+		bool alive;
+		if (store_is_open(l->store, engine.v[i], &alive) == ERR_OK && !alive)
 			back_close(l->back, rule, engine.v[i]);
 	}
 	free(engine.v);
@@ -326,7 +345,7 @@ store_moved(struct live *l)
 {
 	bool any = false;
 	for (size_t i = 0; i < l->nlane; i++)
-		any |= l->lane[i]->nmoved > 0;
+		any |= l->lane[i]->nmoved > 0 || l->lane[i]->joined;
 	if (!any)
 		return ERR_OK;
 	enum err e = store_begin(l->store);
@@ -402,8 +421,8 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		reconcile(l);
 	if (l->full && (!all && now < l->full_retry))
 		return;
-	if (l->ckpt == CKPT_IDLE && (all || now >= l->next_ckpt)) {
-		if (l->changes == l->noted && !all) { /* nothing was read, nothing told: the last one stands */
+	if (l->ckpt == CKPT_IDLE && (all || l->first || now >= l->next_ckpt)) {
+		if (l->changes == l->noted && !all && !l->first) { /* nothing was read, nothing told: the last one stands */
 			l->next_ckpt = now + l->app->config->checkpoint;
 			return;
 		}
@@ -432,6 +451,7 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		}
 		if (done) {
 			l->ckpt = CKPT_PRUNING;
+			l->first = false;
 			l->last_ckpt = mono_ns();
 			l->next_ckpt = now + l->app->config->checkpoint;
 			kept(l);

@@ -74,7 +74,7 @@ back_part_add(struct back *b, size_t source, struct str name)
 {
 	GROW(b->part, b->npart, b->cap_part);
 	struct bpart *p = &b->part[b->npart];
-	*p = (struct bpart){ .source = source, .name = xstr(name), .counts = true };
+	*p = (struct bpart){ .source = source, .name = xstr(name), .counts = true, .seq = -1 };
 	ptime_init(&p->time);
 	b->ranks_stale = true;
 	return (uint32_t)b->npart++;
@@ -127,6 +127,7 @@ void
 back_part_return(struct back *b, uint32_t part)
 {
 	b->part[part].counts = true;
+	b->part[part].gone = false;
 }
 
 bool

@@ -130,7 +130,8 @@ load_part(struct back *b, const struct save_row *row)
 	TAKE(&r, p->time);
 	TAKE(&r, p->seq);
 	const char *pos = blob(&r, &len);
-	p->pos = xmemdup(pos, len);
+	p->pos = xmalloc(len + 1); /* also where there is none: a stored partition is told from a new one by it */
+	memcpy(p->pos, pos, len);
 	p->pos_len = len;
 	return !r.bad;
 }
@@ -311,8 +312,14 @@ load_tuple(struct back *b, const struct save_row *row)
 	int64_t part = part_of(b, row->key, false);
 	if (row->data.len < sizeof(struct tuple))
 		return false;
-	if (rs == NULL || !rs->kept || part < 0)
+	if (rs == NULL || !rs->kept)
 		return true;
+	if (part < 0) { /* of a partition that had ended: it was not stored, what waits of it still has its place in the order */
+		part = part_of(b, row->key, true);
+		if (part < 0)
+			return true;
+		back_part_gone(b, (uint32_t)part);
+	}
 	struct block in;
 	block_init(&in);
 	buf_str_add(&in.tuples->bytes, row->data);

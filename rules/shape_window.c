@@ -546,8 +546,7 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 		least(&next, at + 1, at);
 	bool over = k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n;
 	if (over) { /* records already folded for later begin another life: what it carried ends here in any case */
-		free(k->carry);
-		k->carry = NULL;
+		key_carry(rs, k, NULL);
 	}
 	if (over && next == NEVER)
 		key_drop(b, rs, k);
