@@ -2,8 +2,28 @@
 #include "core/pool.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-#define SLAB_BYTES (32 << 10)
+#define SLAB_LEAST (32 << 10)
+#define SLAB_MOST (2 << 20) /* a huge page: a large table of keys is visited at random, and page walks would cost as much */
+
+/* Slabs grow with the pool, so that a small one stays small. */
+static char *
+slab_new(struct pool *p, size_t *size)
+{
+	*size = SLAB_LEAST;
+	while (*size < SLAB_MOST && *size < p->bytes / 4)
+		*size *= 2;
+	char *slab = *size == SLAB_MOST ? aligned_alloc(SLAB_MOST, SLAB_MOST) : malloc(*size);
+	if (slab == NULL)
+		slab = xmalloc(*size);
+	if (*size == SLAB_MOST)
+		(void)madvise(slab, SLAB_MOST, MADV_HUGEPAGE); /* a wish: without it all works as well */
+	memcpy(slab, &p->slabs, sizeof(void *));
+	p->slabs = slab;
+	p->bytes += *size;
+	return slab;
+}
 
 static size_t
 class_of(size_t size)
@@ -26,12 +46,10 @@ pool_alloc(struct pool *p, size_t size)
 	if (p->free[c].n)
 		return p->free[c].v[--p->free[c].n];
 	if ((size_t)(p->end[c] - p->at[c]) < n) {
-		char *slab = xmalloc(SLAB_BYTES);
-		memcpy(slab, &p->slabs, sizeof(void *));
-		p->slabs = slab;
-		p->bytes += SLAB_BYTES;
+		size_t bytes;
+		char *slab = slab_new(p, &bytes);
 		p->at[c] = slab + 16;
-		p->end[c] = slab + SLAB_BYTES;
+		p->end[c] = slab + bytes;
 	}
 	void *o = p->at[c];
 	p->at[c] += n;

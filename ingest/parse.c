@@ -32,6 +32,7 @@ struct frame {              /* a container that was entered, or is wanted as a w
 	struct node *node;  /* of the map around it */
 	struct node *value; /* the wanted key it is the value of, NULL: none */
 	size_t start;
+	struct guess *guess; /* of the map around it: where its keys go on */
 };
 
 struct parser {
@@ -54,6 +55,8 @@ struct parser {
 	bool shadowed;     /* two spellings of one path met */
 	bool again;        /* ... and a value under the better one was taken back: slots do not tell what the other had */
 	bool exact;        /* second pass: each spelling has its own cell */
+	bool odd;          /* exact, or a joined spelling was met in this record */
+	struct guess *guess, *guess_last; /* of the next key of the object that is open */
 	uint64_t serial;
 	struct slice *cell;
 	struct trie trie;
@@ -108,10 +111,15 @@ put(struct parser *p, const struct node *n, const char *ptr, size_t len, enum sl
 	for (uint32_t i = 0; i < n->nterm; i++, t++) {
 		struct slice v = { ptr, (uint32_t)len, (uint8_t)kind, t->rank };
 		struct slice *to = &p->rec->slot[t->slot];
+		if (LIKELY(t->rank == 0 && !p->odd)) { /* nothing of a lower rank can be there */
+			*to = v;
+			continue;
+		}
 		if (UNLIKELY(p->exact)) {
 			p->cell[t->cell] = v;
 			continue;
 		}
+		p->odd |= t->rank > 0;
 		if (UNLIKELY(to->kind != K_NONE && to->rank != t->rank)) {
 			p->shadowed = true;
 			if (to->rank < t->rank)
@@ -255,7 +263,8 @@ key_miss(struct parser *p, struct guess *g, const unsigned char *ptr, size_t len
 static inline int
 key(struct parser *p, const unsigned char *ptr, size_t len)
 {
-	struct guess *g = trie_guess(p->node);
+	struct guess *g = p->guess;
+	p->guess += g < p->guess_last;
 	return LIKELY(guess_right(g, ptr, len)) ? key_is(p, g->node) : key_miss(p, g, ptr, len);
 }
 
@@ -277,6 +286,14 @@ on_key(void *ctx, const unsigned char *ptr, size_t len)
 	return key(p, ptr, len);
 }
 
+static void
+node_enter(struct parser *p, struct node *n)
+{
+	p->node = n;
+	p->guess = n->guess;
+	p->guess_last = n->guess + GUESSES - 1; /* beyond it all keys share the last place */
+}
+
 static int
 container(struct parser *p, bool map)
 {
@@ -288,7 +305,7 @@ container(struct parser *p, bool map)
 		return 1;
 	struct node *into = NULL;
 	struct frame *f = &p->frame[p->depth];
-	*f = (struct frame){ .node = p->node };
+	*f = (struct frame){ .node = p->node, .guess = p->guess };
 	if (p->depth == 1) {
 		if (p->count++ == 0)
 			p->object = map;
@@ -301,7 +318,7 @@ container(struct parser *p, bool map)
 		}
 	}
 	if (map && into && into->table)
-		p->node = into, into->at = 0;
+		node_enter(p, into);
 	else
 		skip_begin(p);
 	p->want = NULL;
@@ -320,6 +337,9 @@ container_end(struct parser *p)
 	}
 	const struct frame *f = &p->frame[p->depth];
 	p->node = f->node;
+	p->guess = f->guess;
+	if (f->node)
+		p->guess_last = f->node->guess + GUESSES - 1;
 	p->want = NULL;
 	if (f->value)
 		put(p, f->value, p->line + f->start, yajl_get_bytes_consumed(p->yajl) - f->start, K_JSON);
@@ -436,6 +456,9 @@ walk(struct parser *p)
 	p->done = 0;
 	p->want = NULL;
 	p->object = p->shadowed = p->again = false;
+	p->odd = p->exact;
+	p->node = NULL;
+	p->guess = NULL;
 	p->bad = PARSE_JSON;
 	return yajl_parse(p->yajl, (const unsigned char *)p->line, p->len);
 }

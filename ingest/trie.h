@@ -40,7 +40,6 @@ struct guess { /* the key met at this place the last time */
 struct node {
 	struct entry *table; /* NULL: no children */
 	struct guess *guess; /* GUESSES of them where there is a table */
-	uint32_t at;         /* the parser's: place of the next key of this object */
 	uint32_t shift;      /* 32 - log2 of the table's size */
 	uint32_t mask;
 	uint64_t may;          /* a bit a child: most unwanted keys end here */
@@ -146,11 +145,5 @@ guess_right(const struct guess *g, const unsigned char *key, size_t len)
 
 /* A wrong guess: look the key up and remember it. */
 struct node *trie_miss(struct node *n, struct guess *g, const unsigned char *key, size_t len);
-/* The guess for the next key of an object; start with n->at = 0. */
-static inline struct guess *
-trie_guess(struct node *n)
-{
-	return &n->guess[n->at++ & (GUESSES - 1)];
-}
 
 #endif

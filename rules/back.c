@@ -424,10 +424,10 @@ clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 	for (size_t k; n < c->nwait && (c->wait[n].time < upto || (inclusive && c->wait[n].time == upto)); n = k) {
 		for (k = n + 1; k < c->nwait && c->wait[k].time == c->wait[n].time; k++)
 			;
-		if (k + 8 < c->nwait)
-			key_prefetch(b->rule[c->wait[k + 8].tuple->rule], c->wait[k + 8].tuple->hash);
-		if (k + 3 < c->nwait)
-			key_prefetch_deep(b->rule[c->wait[k + 3].tuple->rule], c->wait[k + 3].tuple->hash);
+		if (k + 12 < c->nwait)
+			key_prefetch(b->rule[c->wait[k + 12].tuple->rule], c->wait[k + 12].tuple->hash);
+		if (k + 5 < c->nwait)
+			key_prefetch_deep(b->rule[c->wait[k + 5].tuple->rule], c->wait[k + 5].tuple->hash);
 		apply_instant(b, c->wait + n, k - n);
 		for (size_t i = n; i < k; i++)
 			if (--c->wait[i].chunk->refs == 0)

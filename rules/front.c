@@ -59,7 +59,7 @@ static const char *const usual_times[] = { "timestamp", "time", "ts", "@timestam
 void
 front_source_init(struct front_source *s, struct ruleset *rs, const struct source_conf *conf, size_t index)
 {
-	*s = (struct front_source){ .conf = conf, .index = index };
+	*s = (struct front_source){ .conf = conf, .index = index, .name = str_of(conf->name) };
 	s->zone = conf->zone ? zone_open(conf->zone) : NULL;
 	if (conf->time)
 		s->time_slot[s->ntime++] = paths_add_dotted(&rs->paths, conf->time);
@@ -556,7 +556,7 @@ record_apply(struct front *f, struct fpart *p, struct block *out, struct record 
 	if (f->rec.time < f->from || f->rec.time >= f->to)
 		goto out;
 	f->gen++;
-	eval_begin(f->eval, &f->rec, str_of(s->conf->name), arena);
+	eval_begin(f->eval, &f->rec, s->name, arena);
 	if (out->first_time == NS_NONE || f->rec.time < out->first_time)
 		out->first_time = f->rec.time;
 	for (size_t i = 0; i < s->nalways; i++)

@@ -14,6 +14,7 @@
 struct front_source {        /* what the front needs to know of a source: made once by front_source_new */
 	const struct source_conf *conf;
 	size_t index;
+	struct str name;
 	struct zone *zone;
 	int time_slot[8];    /* tried in order */
 	size_t ntime;

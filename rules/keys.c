@@ -9,6 +9,7 @@
 #include "core/json.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define TABLE_MIN 16
 
@@ -122,6 +123,7 @@ key_prefetch_deep(const struct rule_state *rs, uint64_t hash)
 	if (s->key && s->hash == hash) {
 		__builtin_prefetch(s->key);
 		__builtin_prefetch((const char *)s->key + 64);
+		__builtin_prefetch((const char *)s->key + 128); /* its text */
 	}
 }
 
@@ -134,13 +136,25 @@ table_put(struct rule_state *rs, struct key_slot s)
 	rs->table[i] = s;
 }
 
+static struct key_slot *
+table_new(size_t n)
+{
+	size_t bytes = n * sizeof(struct key_slot), huge = (size_t)2 << 20;
+	if (bytes < huge)
+		return xcalloc(n, sizeof(struct key_slot));
+	void *t = aligned_alloc(huge, bytes);
+	must(t != NULL);
+	(void)madvise(t, bytes, MADV_HUGEPAGE); /* visited at random: page walks would cost as much as the visits */
+	return memset(t, 0, bytes);
+}
+
 static void
 table_grow(struct rule_state *rs)
 {
 	struct key_slot *old = rs->table;
 	uint32_t n = rs->mask + 1;
 	rs->mask = n * 2 - 1;
-	rs->table = xcalloc((size_t)n * 2, sizeof *rs->table);
+	rs->table = table_new((size_t)n * 2);
 	for (uint32_t i = 0; i < n; i++)
 		if (old[i].key)
 			table_put(rs, old[i]);
