@@ -53,6 +53,8 @@ static const struct cmd_opt opts_check[] = {
 	CONFIG(true),
 	{ .name = "explain", .type = OPT_FLAG, .off = offsetof(struct cmd_opts, explain),
 		.help = "also print what the rules were compiled to" },
+	{ .name = "source", .type = OPT_STR, .off = offsetof(struct cmd_opts, source), .metavar = "NAME",
+		.help = "read the logs as this source, where there are several of kind files" },
 	{ 0 },
 };
 static const struct cmd_opt opts_status[] = {

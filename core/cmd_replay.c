@@ -42,56 +42,14 @@ flush(struct lanes *l, nsec before, bool json)
 	return n;
 }
 
-static int
-source_index(const struct config *c, const char *name, size_t nfiles)
-{
-	int found = -1;
-	for (size_t i = 0; i < c->nsource; i++) {
-		if (strcmp(c->source[i].kind->name, "files") != 0)
-			continue;
-		if (name ? strcmp(c->source[i].name, name) == 0 : nfiles > 0) {
-			if (found >= 0) {
-				fprintf(stderr, "weir: the configuration has several `files` sources; say which one the files belong to "
-					"with --source NAME\n");
-				return -2;
-			}
-			found = (int)i;
-		}
-	}
-	if (found < 0 && (name || nfiles)) {
-		fprintf(stderr, name ? "weir: no `files` source is named %s\n" : "weir: the configuration has no `files` source%s\n",
-			name ? name : "");
-		return -2;
-	}
-	return found;
-}
-
 static void
 summary(const struct lanes *l, uint64_t transitions)
 {
-	uint64_t bad[VERDICTS] = { 0 }, late = 0, skewed = 0, untimed = 0;
-	for (size_t i = 0; i < l->nlane; i++) {
-		const struct fpart *p = &l->lane[i].front;
-		for (int v = 0; v < VERDICTS; v++)
-			bad[v] += p->bad[v];
-		late += p->time.late;
-		skewed += p->time.skewed;
-		untimed += p->time.untimed;
-	}
-	fprintf(stderr, "%llu records, %llu transitions", (unsigned long long)l->records, (unsigned long long)transitions);
-	if (late || skewed || untimed)
-		fprintf(stderr, "; time: %llu late, %llu skewed, %llu without", (unsigned long long)late, (unsigned long long)skewed,
-			(unsigned long long)untimed);
-	for (int v = 1; v < VERDICTS; v++)
-		if (bad[v]) {
-			fprintf(stderr, "; malformed (%s): %llu", verdict_name[v], (unsigned long long)bad[v]);
-			for (size_t i = 0; i < l->nlane; i++)
-				if (l->lane[i].front.bad[v]) {
-					fprintf(stderr, ", such as %s", l->lane[i].front.sample[v]);
-					break;
-				}
-		}
-	fputc('\n', stderr);
+	struct buf out;
+	buf_init(&out, 1 << 16);
+	lanes_summary(l, &out);
+	fprintf(stderr, "%llu transitions of %s\n", (unsigned long long)transitions, buf_z(&out));
+	buf_free(&out);
 }
 
 int
@@ -100,7 +58,7 @@ cmd_replay(const struct cmd_opts *o)
 	struct app *a = app_load(o->config);
 	if (a == NULL)
 		return CMD_USAGE;
-	int code = CMD_DONE, only = source_index(a->config, o->source, o->noperand);
+	int code = CMD_DONE, only = lanes_source(a->config, o->source, o->noperand);
 	if (only == -2) {
 		app_free(a);
 		return CMD_USAGE;

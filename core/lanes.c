@@ -8,6 +8,29 @@
 
 #define LANE_ERRORS_MAX 1000 /* failures of one partition before it is given up */
 
+int
+lanes_source(const struct config *c, const char *name, size_t nfiles)
+{
+	int found = -1;
+	for (size_t i = 0; i < c->nsource; i++) {
+		if (strcmp(c->source[i].kind->name, "files") != 0)
+			continue;
+		if (name ? strcmp(c->source[i].name, name) == 0 : nfiles > 0) {
+			if (found >= 0) {
+				fprintf(stderr, "weir: the configuration has several `files` sources; say which one the files belong to "
+					"with --source NAME\n");
+				return -2;
+			}
+			found = (int)i;
+		}
+	}
+	if (found < 0 && name)
+		fprintf(stderr, "weir: no `files` source is named %s\n", name);
+	else if (found < 0 && nfiles)
+		fprintf(stderr, "weir: the configuration has no `files` source to read these files as\n");
+	return found < 0 && (name || nfiles) ? -2 : found;
+}
+
 static bool
 source_open(struct lanes *l, const struct source_conf *c, const struct source_env *env, int *code)
 {
@@ -98,6 +121,33 @@ lanes_step(struct lanes *l)
 	}
 	back_advance(l->back);
 	return true;
+}
+
+void
+lanes_summary(const struct lanes *l, struct buf *out)
+{
+	uint64_t bad[VERDICTS] = { 0 }, late = 0, skewed = 0, untimed = 0;
+	for (size_t i = 0; i < l->nlane; i++) {
+		const struct fpart *p = &l->lane[i].front;
+		for (int v = 0; v < VERDICTS; v++)
+			bad[v] += p->bad[v];
+		late += p->time.late;
+		skewed += p->time.skewed;
+		untimed += p->time.untimed;
+	}
+	buf_printf(out, "%llu records", (unsigned long long)l->records);
+	if (late || skewed || untimed)
+		buf_printf(out, "; time: %llu late, %llu skewed, %llu without", (unsigned long long)late, (unsigned long long)skewed,
+			(unsigned long long)untimed);
+	for (int v = 1; v < VERDICTS; v++)
+		if (bad[v]) {
+			buf_printf(out, "; malformed (%s): %llu", verdict_name[v], (unsigned long long)bad[v]);
+			for (size_t i = 0; i < l->nlane; i++)
+				if (l->lane[i].front.bad[v]) {
+					buf_printf(out, ", such as %s", l->lane[i].front.sample[v]);
+					break;
+				}
+		}
 }
 
 void

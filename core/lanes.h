@@ -27,10 +27,14 @@ struct lanes {
 	bool failed; /* a file could not be read to its end: told */
 };
 
+/* Index of the `files` source that the named files are read as; -1: all sources; -2: unclear, told. */
+int lanes_source(const struct config *c, const char *name, size_t nfiles);
 /* Opens source `only` (index, -1: all) in replay over files (NULL: the configured ones). false: told, exit code in *code. */
 bool lanes_open(struct lanes *l, const struct app *a, int only, const char *const *files, size_t nfiles, int *code);
 /* One batch of the partition that is furthest behind through front and back. false: all are done. */
 bool lanes_step(struct lanes *l);
+/* "1200 records; time: 3 late ..": what was read and what was wrong with it; no newline. */
+void lanes_summary(const struct lanes *l, struct buf *out);
 void lanes_close(struct lanes *l);
 
 #endif

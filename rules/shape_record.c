@@ -82,6 +82,8 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 	const struct rule *r = rs->rule;
 	struct emit e = { .event = EV_FIRING, .state = ST_FIRING, .level = level, .timestamp = t->time, .start = t->time,
 		.ends = NS_NONE, .count = 1 };
+	if (t->time > rs->last_true)
+		rs->last_true = t->time;
 	struct carried *c = carried_of(rs, t, NULL);
 	carried_free(rs, k->carry);
 	k->carry = c;
