@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "core/lanes.h"
+#include "core/workers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,14 +246,16 @@ check_logs(const struct app *a, const struct cmd_opts *o, struct buf *out)
 	struct check c = { .app = a, .rule = xcalloc(a->rules->nrule, sizeof *c.rule) };
 	struct lanes l;
 	int code = CMD_DONE, only = lanes_source(a->config, o->source, o->noperand);
+	struct lanes_what what = { .only = only, .files = o->operand, .nfiles = o->noperand, .jobs = 1, .from = INT64_MIN,
+		.to = INT64_MAX }; /* one worker: its front counts */
 	if (only == -2) {
 		free(c.rule);
 		return CMD_USAGE;
 	}
 	for (size_t i = 0; i < a->rules->nrule; i++)
 		fields_of(a->rules, &a->rules->rule[i], &c.rule[i]);
-	if (lanes_open(&l, a, only, o->operand, o->noperand, &code)) {
-		front_watch(l.front, watch, &c);
+	if (lanes_open(&l, a, &what, &code)) {
+		front_watch(workers_front(l.workers), watch, &c);
 		while (lanes_step(&l))
 			count_told(&c, l.back);
 		back_end(l.back, 0);

@@ -65,8 +65,10 @@ cmd_replay(const struct cmd_opts *o)
 	}
 	struct lanes l;
 	uint64_t told = 0;
-	if (lanes_open(&l, a, only, o->operand, o->noperand, &code)) {
-		front_bounds(l.front, o->from == NS_NONE ? INT64_MIN : o->from, o->to == NS_NONE ? INT64_MAX : o->to);
+	struct lanes_what what = { .only = only, .files = o->operand, .nfiles = o->noperand,
+		.jobs = o->jobs ? o->jobs : a->config->workers, .from = o->from == NS_NONE ? INT64_MIN : o->from,
+		.to = o->to == NS_NONE ? INT64_MAX : o->to };
+	if (lanes_open(&l, a, &what, &code)) {
 		while (lanes_step(&l))
 			told += flush(&l, back_settled(l.back), o->json);
 		back_end(l.back, o->until);

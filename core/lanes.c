@@ -1,4 +1,4 @@
-/* lanes.c - level reading in replay: always the partition with the least mark, a batch at a time. */
+/* lanes.c - level reading in replay: the partition with the least mark first, a batch at a time each. */
 #include "core/lanes.h"
 
 #include "core/log.h"
@@ -49,76 +49,117 @@ source_open(struct lanes *l, const struct source_conf *c, const struct source_en
 }
 
 bool
-lanes_open(struct lanes *l, const struct app *a, int only, const char *const *files, size_t nfiles, int *code)
+lanes_open(struct lanes *l, const struct app *a, const struct lanes_what *what, int *code)
 {
 	const struct config *c = a->config;
-	struct source_env env = { .replay = true, .files = files, .nfiles = nfiles };
+	struct source_env env = { .replay = true, .files = what->files, .nfiles = what->nfiles };
 	*l = (struct lanes){ .app = a, .wall = wall_ns() };
 	l->source = xcalloc(c->nsource, sizeof *l->source);
-	l->front = front_new(a->rules);
+	l->workers = workers_new(a->rules, what->jobs, what->from, what->to);
+	leveller_init(&l->leveller, a->rules);
 	l->back = back_new(a->rules);
 	block_init(&l->block);
 	for (size_t i = 0; i < c->nsource; i++) {
-		if ((only >= 0 && (size_t)only != i) || strcmp(c->source[i].kind->name, "files") != 0)
+		if ((what->only >= 0 && (size_t)what->only != i) || strcmp(c->source[i].kind->name, "files") != 0)
 			continue;
-		if (l->nsource == 0)
-			batch_init(&l->batch, &c->source[i]);
 		if (!source_open(l, &c->source[i], &env, code))
 			return false;
 		struct source *s = &l->source[l->nsource - 1];
 		for (size_t k = 0; k < s->npart; k++) {
 			l->lane = xrealloc(l->lane, (l->nlane + 1) * sizeof *l->lane);
 			struct lane *n = &l->lane[l->nlane++];
-			*n = (struct lane){ .part = s->part[k] };
+			*n = (struct lane){ .part = s->part[k], .reach = { .source = i, .late = c->source[i].late, .mark = NS_NONE } };
 			n->number = back_part_add(l->back, i, str_of(s->part[k]->name));
 			fpart_init(&n->front, &a->source[i], n->number);
 		}
 	}
+	workers_partitions(l->workers, l->nlane);
 	return true;
 }
 
 static struct lane *
-furthest_behind(struct lanes *l)
+next_lane(struct lanes *l)
 {
 	struct lane *best = NULL;
+	reach_begin(&l->leveller);
 	for (size_t i = 0; i < l->nlane; i++)
-		if (!l->lane[i].done && (best == NULL || l->lane[i].front.time.mark < best->front.time.mark))
-			best = &l->lane[i];
+		if (!l->lane[i].done)
+			reach_count(&l->leveller, &l->lane[i].reach);
+	for (size_t i = 0; i < l->nlane; i++) {
+		struct lane *n = &l->lane[i];
+		if (!n->done && n->reach.job == NULL && reach_before(&l->leveller, &n->reach, best ? &best->reach : NULL))
+			best = n;
+	}
 	return best;
 }
 
+/* As many partitions as may be read now are with the workers. */
 static void
-take(struct lanes *l)
+read_on(struct lanes *l)
 {
-	l->records += l->block.records;
-	back_take(l->back, &l->block);
+	struct lane *n;
+	while ((n = next_lane(l))) {
+		struct job *j = workers_job(l->workers, n->part->source->conf);
+		if (j == NULL)
+			return;
+		reach_start(&l->leveller, &n->reach, j);
+		j->lane = n;
+		j->part = n->part;
+		j->front = &n->front;
+		j->wall = l->wall;
+		j->replay = true;
+		workers_submit(l->workers, j);
+	}
+}
+
+static void
+take(struct lanes *l, struct block *b)
+{
+	l->records += b->records;
+	back_take(l->back, b);
+}
+
+/* What the partition's own state says of the answer: before it is read on. */
+static void
+settle(struct lanes *l, struct lane *n, const struct job *j)
+{
+	struct part *p = n->part;
+	reach_idle(&n->reach);
+	if (j->err == ERR_OK)
+		return;
+	if (j->err == ERR_IO && n->errors++ < LANE_ERRORS_MAX) { /* one damaged file of a chain: the next still follow */
+		log_error("replay", "%s", p->why.text);
+		l->failed = true;
+		return;
+	}
+	if (j->err != ERR_EOF) {
+		log_error("replay", "%s", p->why.text);
+		l->failed = true;
+	}
+	n->done = true;
 }
 
 bool
 lanes_step(struct lanes *l)
 {
-	struct lane *n = furthest_behind(l);
-	if (n == NULL)
+	read_on(l);
+	struct job *j = workers_take(l->workers, true);
+	if (j == NULL)
 		return false;
-	struct part *p = n->part;
-	enum err e = p->source->kind->fill(p, &l->batch, 0);
-	if (e == ERR_OK) {
-		l->bytes += l->batch.len;
-		front_run(l->front, &n->front, &l->batch, &l->block, l->wall, true);
-		take(l);
-	} else if (e == ERR_IO && n->errors++ < LANE_ERRORS_MAX) { /* one damaged file of a chain: the next still follow */
-		log_error("replay", "%s", p->why.text);
-		l->failed = true;
-	} else {
-		if (e != ERR_EOF && e != ERR_IO) {
-			log_error("replay", "%s", p->why.text);
-			l->failed = true;
-		}
-		front_end(l->front, &n->front, &l->block, l->wall);
-		take(l);
+	struct lane *n = j->lane;
+	reach_taken(&n->reach, &n->front, j->err == ERR_OK ? j->batch.len : 0);
+	settle(l, n, j);
+	bool end = n->done;
+	read_on(l); /* workers go on while the back works */
+	if (j->err == ERR_OK) {
+		l->bytes += j->batch.len;
+		take(l, &j->block);
+	} else if (end) {
+		front_end(workers_front(l->workers), &n->front, &l->block, l->wall);
+		take(l, &l->block);
 		back_part_leave(l->back, n->number);
-		n->done = true;
 	}
+	workers_give_back(l->workers, j);
 	back_advance(l->back);
 	return true;
 }
@@ -153,14 +194,12 @@ lanes_summary(const struct lanes *l, struct buf *out)
 void
 lanes_close(struct lanes *l)
 {
+	workers_free(l->workers); /* first: nothing of a partition is out after it */
 	for (size_t i = 0; i < l->nlane; i++)
 		fpart_release(&l->lane[i].front);
 	for (size_t i = 0; i < l->nsource; i++)
 		l->source[i].kind->close(&l->source[i]);
-	if (l->nsource)
-		batch_free(&l->batch);
 	block_free(&l->block);
-	front_free(l->front);
 	back_free(l->back);
 	free(l->lane);
 	free(l->source);
