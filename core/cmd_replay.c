@@ -1,12 +1,12 @@
 /* cmd_replay.c - archived logs through the same engine: `weir replay`. */
 #include "core/cmd.h"
 #include "core/json.h"
-#include "core/lanes.h"
-#include "core/log.h"
+#include "core/replay.h"
 #include "sinks/sink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void
 print(const struct alert *a, bool json, struct buf *out)
@@ -26,30 +26,64 @@ print(const struct alert *a, bool json, struct buf *out)
 	free(conf);
 }
 
-/* Transitions that no later one can precede, in order. */
-static uint64_t
-flush(struct lanes *l, nsec before, bool json)
+/* Transitions that no later one can precede, in order. false: --send failed, told. */
+static bool
+flush(struct lanes *l, struct sending *s, nsec before, bool json, uint64_t *told)
 {
 	const struct alert *const *v;
 	struct buf out;
 	size_t n = back_out(l->back, before, &v);
+	bool good = true;
 	buf_init(&out, SIZE_MAX / 4);
 	for (size_t i = 0; i < n; i++)
 		print(v[i], json, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	buf_free(&out);
+	if (s && n)
+		fflush(stdout); /* deliveries take their time */
+	for (size_t i = 0; s && i < n && good && !sending_interrupted(); i++)
+		good = sending_put(s, v[i]);
 	back_out_done(l->back, n);
-	return n;
+	*told += n;
+	return good;
 }
 
 static void
-summary(const struct lanes *l, uint64_t transitions)
+summary(const struct lanes *l, const struct cmd_opts *o, uint64_t transitions)
 {
 	struct buf out;
 	buf_init(&out, 1 << 16);
 	lanes_summary(l, &out);
 	fprintf(stderr, "%llu transitions of %s\n", (unsigned long long)transitions, buf_z(&out));
 	buf_free(&out);
+	char *state = xasprintf("%s/weir.db", l->app->config->state);
+	if (o->state == NULL && access(state, F_OK) == 0)
+		fprintf(stderr, "without the steps of the live run: where it moved time by the clock, it may have told other things "
+			"(--state %s applies them)\n", l->app->config->state);
+	free(state);
+}
+
+static int
+replay(struct lanes *l, struct app *a, const struct cmd_opts *o)
+{
+	int code = CMD_DONE;
+	uint64_t told = 0;
+	if (o->state && !steps_load(l, o->state, &code))
+		return code;
+	struct sending *s = o->send ? sending_open(a, &code) : NULL;
+	if (o->send && s == NULL)
+		return code;
+	bool good = true;
+	while (good && !(s && sending_interrupted()) && lanes_step(l))
+		good = flush(l, s, back_settled(l->back), o->json, &told);
+	if (good && (!l->stepped || o->until > 0)) /* with steps time ends where the live run's did */
+		back_end(l->back, o->until);
+	good = good && flush(l, s, INT64_MAX, o->json, &told);
+	fflush(stdout);
+	summary(l, o, told);
+	if (s)
+		code = sending_close(s, o->drain);
+	return good && !l->failed ? code : CMD_FAILED;
 }
 
 int
@@ -64,20 +98,11 @@ cmd_replay(const struct cmd_opts *o)
 		return CMD_USAGE;
 	}
 	struct lanes l;
-	uint64_t told = 0;
 	struct lanes_what what = { .only = only, .files = o->operand, .nfiles = o->noperand,
 		.jobs = o->jobs ? o->jobs : a->config->workers, .from = o->from == NS_NONE ? INT64_MIN : o->from,
 		.to = o->to == NS_NONE ? INT64_MAX : o->to };
-	if (lanes_open(&l, a, &what, &code)) {
-		while (lanes_step(&l))
-			told += flush(&l, back_settled(l.back), o->json);
-		back_end(l.back, o->until);
-		told += flush(&l, INT64_MAX, o->json);
-		fflush(stdout);
-		summary(&l, told);
-		if (l.failed)
-			code = CMD_FAILED;
-	}
+	if (lanes_open(&l, a, &what, &code))
+		code = replay(&l, a, o);
 	lanes_close(&l);
 	app_free(a);
 	return code;

@@ -107,7 +107,7 @@ read_on(struct lanes *l)
 		j->part = n->part;
 		j->front = &n->front;
 		j->wall = l->wall;
-		j->replay = true;
+		j->replay = !l->stepped;
 		workers_submit(l->workers, j);
 	}
 }
@@ -155,9 +155,11 @@ lanes_step(struct lanes *l)
 		l->bytes += j->batch.len;
 		take(l, &j->block);
 	} else if (end) {
+		fpart_steps(&n->front, INT64_MAX); /* what silence did after the last record */
 		front_end(workers_front(l->workers), &n->front, &l->block, l->wall);
 		take(l, &l->block);
-		back_part_leave(l->back, n->number);
+		if (!l->stepped || n->leaves)
+			back_part_leave(l->back, n->number);
 	}
 	workers_give_back(l->workers, j);
 	back_advance(l->back);
@@ -195,8 +197,10 @@ void
 lanes_close(struct lanes *l)
 {
 	workers_free(l->workers); /* first: nothing of a partition is out after it */
-	for (size_t i = 0; i < l->nlane; i++)
+	for (size_t i = 0; i < l->nlane; i++) {
 		fpart_release(&l->lane[i].front);
+		free(l->lane[i].step);
+	}
 	for (size_t i = 0; i < l->nsource; i++)
 		l->source[i].kind->close(&l->source[i]);
 	block_free(&l->block);

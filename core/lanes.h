@@ -14,6 +14,9 @@ struct lane {
 	uint32_t number;
 	bool done;
 	unsigned errors;
+	struct place *step; /* with steps: the live run's, owned */
+	size_t nstep;
+	bool leaves;        /* its last step: the live run saw it end */
 	struct reach reach; /* while reach.job is set, front and part are a worker's */
 };
 
@@ -29,6 +32,7 @@ struct lanes {
 	struct back *back;
 	nsec wall;
 	uint64_t bytes, records;
+	bool stepped; /* replay_steps.c: time goes as far as the live run's did, and no record is held */
 	bool failed; /* a file could not be read to its end: told */
 };
 
