@@ -68,17 +68,27 @@ tell_failed(struct live *l)
 
 /* ---- the loop ---- */
 
+/* Only what the next turn will look at: what stays readable would make this a spin. */
 static void
 wait_for(struct live *l, bool busy)
 {
 	struct pollfd p[POLL_FDS_MAX] = { { l->signal_fd, POLLIN, 0 }, { l->control_fd, POLLIN, 0 } };
 	nfds_t n = 2;
-	for (size_t i = 0; i < l->app->config->nsource && n < POLL_FDS_MAX; i++) {
-		int fd = l->source[i].kind->fd(&l->source[i]);
-		if (fd >= 0)
-			p[n++] = (struct pollfd){ fd, POLLIN, 0 };
+	nsec wait = l->ckpt != CKPT_IDLE ? NS_PER_MS : LIVE_TICK;
+	if (!l->full && workers_out(l->workers)) {
+		p[n++] = (struct pollfd){ workers_fd(l->workers), POLLIN, 0 };
+		if (wait > LIVE_SCAN) /* the sources are looked at then */
+			wait = LIVE_SCAN;
+	} else {
+		for (size_t i = 0; !l->full && i < l->app->config->nsource && n < POLL_FDS_MAX; i++) {
+			int fd = l->source[i].kind->fd(&l->source[i]);
+			if (fd >= 0)
+				p[n++] = (struct pollfd){ fd, POLLIN, 0 };
+		}
 	}
-	int ms = busy ? 0 : l->ckpt != CKPT_IDLE ? 1 : (int)(LIVE_TICK / NS_PER_MS);
+	if (busy || (l->look_again && !l->full && workers_out(l->workers) == 0))
+		wait = 0;
+	int ms = (int)(wait / NS_PER_MS);
 	if (poll(p, n, ms) <= 0)
 		return;
 	struct signalfd_siginfo s;
@@ -100,9 +110,14 @@ loop(struct live *l)
 		nsec now = mono_ns();
 		bool busy = false;
 		if (!l->full || now >= l->full_retry) {
-			live_scan(l, now);
+			bool out = workers_out(l->workers) > 0;
+			if (!out || now >= l->next_scan) {
+				live_scan(l, now);
+				l->next_scan = now + LIVE_SCAN;
+			}
+			l->look_again = out; /* what a worker holds cannot be looked at */
 			busy = !l->full && live_read(l, now);
-			if (now - tick >= LIVE_TICK || !busy) {
+			if (now - tick >= LIVE_TICK || (!busy && workers_out(l->workers) == 0)) {
 				live_silence(l);
 				tick = now;
 			}
@@ -125,6 +140,7 @@ static int
 finish(struct live *l, bool failed)
 {
 	if (!failed) {
+		live_settle(l);
 		failed = live_commit(l) != ERR_OK;
 		if (!failed && !l->full) {
 			if (l->ckpt == CKPT_WRITING)
@@ -173,7 +189,9 @@ run(struct live *l, const struct cmd_opts *o)
 		fputs(buf_z(&l->app->diags.text), stderr);
 		return CMD_USAGE;
 	}
-	l->front = front_new(l->app->rules);
+	l->workers = workers_new(l->app->rules, c->workers, INT64_MIN, INT64_MAX);
+	leveller_init(&l->leveller, l->app->rules);
+	(void)workers_fd(l->workers);
 	l->back = back_new(l->app->rules);
 	save_enable(l->back);
 	if (!live_sources_open(l) || !live_restore(l))
@@ -199,13 +217,11 @@ cmd_run(const struct cmd_opts *o)
 		return CMD_USAGE;
 	l.wall0 = wall_ns();
 	l.mono0 = mono_ns();
-	block_init(&l.block);
 	int code = run(&l, o);
 	control_close(l.app->config->state, l.control_fd);
+	workers_free(l.workers); /* first: nothing of a partition is out after it */
 	live_sources_close(&l);
 	back_free(l.back);
-	front_free(l.front);
-	block_free(&l.block);
 	policy_free(l.policy);
 	store_close(l.store);
 	for (size_t i = 0; i < l.nopen; i++)

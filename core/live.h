@@ -1,31 +1,37 @@
-/* live.h - `weir run`: sources to transitions to outbox, with checkpoints, in one thread.
+/* live.h - `weir run`: sources to transitions to outbox, with checkpoints.
  *
- * One turn of the loop: look at the sources, read one batch of the partition that is furthest behind, front, back, commit
- * what it gave, a slice of the checkpoint, then wait for a file, a signal, a client or the next tick. Delivery is a
- * thread of its own. Order of durability: transitions and their outbox rows, then the generation that passes them.
+ * One turn of the loop: look at the sources, let workers (workers.h; one: the loop itself) read and parse a batch of the
+ * partitions that are furthest behind, take what they have done into the back, commit what it gave, a slice of the checkpoint,
+ * then wait for a worker, a file, a signal, a client or the next tick. Delivery is a thread of its own. Order of durability:
+ * transitions and their outbox rows, then the generation that passes them.
+ * While a partition is with a worker its lane's front and part are not touched: silence and status wait for all (live_settle).
  */
 #ifndef WEIR_LIVE_H
 #define WEIR_LIVE_H
 
 #include "core/app.h"
 #include "core/policy.h"
+#include "core/reach.h"
 #include "core/store.h"
 #include "sinks/deliver.h"
 
 #define LIVE_TICK NS_PER_S          /* silence and timers are looked at this often */
+#define LIVE_SCAN (50 * NS_PER_MS)  /* and, while workers read, the sources */
 #define LIVE_SLICE (20 * NS_PER_MS) /* a checkpoint holds the back at most that long at a time */
 
 struct live_lane {
 	struct part *part;
 	struct fpart front;
 	struct source *source;
+	struct reach reach;  /* while reach.job is set, front and part are a worker's */
 	size_t index;        /* of the source in the configuration */
 	uint32_t number;
 	int64_t seq;         /* of the last record taken */
 	bool at_end, left;
-	bool moved;          /* its mark was moved by silence since the last commit: a step to store */
 	nsec retry;          /* monotonic: not before (a read failed) */
 	struct place *step;
+	struct place *moved; /* where silence moved its mark since the last commit: steps to store, one a place */
+	size_t nmoved, cap_moved;
 	char noted_pos[POSITION_MAX]; /* as the generation being written holds it */
 	size_t noted_pos_len;
 };
@@ -42,14 +48,16 @@ struct live {
 	struct policy *policy;
 	struct deliver *deliver;
 	struct deliver_hooks hooks;
-	struct front *front;
+	struct workers *workers;
+	struct leveller leveller;
 	struct back *back;
 	struct source *source;
-	struct batch *batch;     /* one a source */
+	nsec next_scan;          /* monotonic */
+	bool look_again;         /* the last scan was left out, or could not see all */
 	struct live_quiet *quiet; /* one a source */
 	struct live_lane **lane;
 	size_t nlane, cap_lane;
-	struct block block;
+	size_t here;             /* lanes that have not left */
 	nsec wall0, mono0;       /* the wall clock at start goes on at the monotonic clock's pace */
 
 	/* checkpoint */
@@ -80,7 +88,8 @@ struct live {
 /* live_read.c */
 bool live_sources_open(struct live *l); /* false: told */
 void live_sources_close(struct live *l);
-bool live_read(struct live *l, nsec now);  /* one batch; false: nothing to read now */
+bool live_read(struct live *l, nsec now);  /* what workers have done, or a batch; false: there is nothing now */
+void live_settle(struct live *l);          /* nothing is with a worker any more; what was is in the back */
 void live_scan(struct live *l, nsec now);
 void live_silence(struct live *l);
 bool live_ended(const struct live *l);     /* all sources can bring no more, ever */

@@ -20,13 +20,11 @@ live_sources_open(struct live *l)
 	const struct config *c = l->app->config;
 	struct source_env env = { .state_dir = c->state };
 	l->source = xcalloc(c->nsource, sizeof *l->source);
-	l->batch = xcalloc(c->nsource, sizeof *l->batch);
 	l->quiet = xcalloc(c->nsource, sizeof *l->quiet);
 	for (size_t i = 0; i < c->nsource; i++) {
 		struct errinfo why = { 0 };
 		struct source *s = &l->source[i];
 		*s = (struct source){ .kind = (const struct source_kind *)(const void *)c->source[i].kind, .conf = &c->source[i] };
-		batch_init(&l->batch[i], s->conf);
 		l->quiet[i].number = back_part_add(l->back, i, STR(""));
 		back_part_leave(l->back, l->quiet[i].number);
 		ptime_init(&l->quiet[i].time);
@@ -44,16 +42,15 @@ live_sources_close(struct live *l)
 	for (size_t i = 0; i < l->nlane; i++) {
 		fpart_release(&l->lane[i]->front);
 		free(l->lane[i]->step);
+		free(l->lane[i]->moved);
 		free(l->lane[i]);
 	}
 	free(l->lane);
 	for (size_t i = 0; l->source && i < l->app->config->nsource; i++) {
 		if (l->source[i].priv)
 			l->source[i].kind->close(&l->source[i]);
-		batch_free(&l->batch[i]);
 	}
 	free(l->source);
-	free(l->batch);
 	free(l->quiet);
 }
 
@@ -79,8 +76,10 @@ lane_add(struct live *l, size_t index, struct part *p, nsec now)
 		n->front.time = time;
 	else
 		ptime_join(&n->front.time, back_reached(l->back, index), live_wall(l, now));
+	n->reach = (struct reach){ .source = index, .late = n->source->conf->late, .mark = n->front.time.mark };
 	back_mark(l->back, n->number, &n->front.time);
 	back_part_return(l->back, n->number);
+	workers_partitions(l->workers, ++l->here);
 }
 
 void
@@ -98,7 +97,9 @@ live_scan(struct live *l, nsec now)
 static void
 lane_leave(struct live *l, struct live_lane *n)
 {
+	reach_idle(&n->reach);
 	n->left = true;
+	workers_partitions(l->workers, --l->here);
 	if (n->front.time.mark > l->quiet[n->index].time.mark)
 		l->quiet[n->index].time = n->front.time;
 	back_part_gone(l->back, n->number);
@@ -116,62 +117,127 @@ written_at(struct live_lane *n, nsec written)
 	t->base_wall = written;
 }
 
+/* What fill said of the partition. true: there is a block. */
 static bool
-lane_read(struct live *l, struct live_lane *n, nsec now)
+lane_answer(struct live *l, struct live_lane *n, struct job *j)
 {
-	struct batch *b = &l->batch[n->index];
-	enum err e = n->source->kind->fill(n->part, b, now);
-	if (e == ERR_OK) {
-		front_run(l->front, &n->front, b, &l->block, live_wall(l, now), false);
-		if (l->block.records)
-			n->seq = l->block.seq;
+	const struct batch *b = &j->batch;
+	reach_idle(&n->reach);
+	switch (j->err) {
+	case ERR_OK:
+		if (j->block.records)
+			n->seq = j->block.seq;
 		n->at_end = b->at_end;
 		if (b->at_end)
 			written_at(n, b->written);
-		l->block.time = n->front.time;
-		back_take(l->back, &l->block);
-		l->changes++;
+		j->block.time = n->front.time;
 		return true;
-	}
-	if (e == ERR_AGAIN) {
+	case ERR_AGAIN:
 		if (!n->at_end)
 			written_at(n, b->written);
 		n->at_end = true;
 		if (n->front.at_step < n->front.nstep) { /* past the last record: what was decided before goes first */
 			fpart_steps(&n->front, INT64_MAX);
+			n->reach.mark = n->front.time.mark;
 			back_mark(l->back, n->number, &n->front.time);
 		}
-	} else if (e == ERR_EOF) {
+		break;
+	case ERR_EOF:
 		lane_leave(l, n);
 		l->changes++;
-	} else {
+		return false;
+	default:
 		log_warn(n->source->conf->name, "%s; trying again", n->part->why.text);
-		n->retry = now + RETRY;
+		n->retry = j->now + RETRY;
+		return false;
 	}
+	if (n->part->unread)
+		n->retry = j->now + NS_PER_MS; /* it had nothing: the others first */
 	return false;
 }
 
-/* Level reading: of those that have something unread, the one with the least mark. */
+static bool
+has_unread(const struct live_lane *n, nsec now)
+{
+	if (n->reach.job)
+		return true;
+	return !n->left && now >= n->retry && !(n->at_end && !n->part->unread && n->part->state == PART_LIVE);
+}
+
+static struct live_lane *
+next_lane(struct live *l, nsec now)
+{
+	struct live_lane *best = NULL;
+	reach_begin(&l->leveller);
+	for (size_t i = 0; i < l->nlane; i++)
+		if (has_unread(l->lane[i], now))
+			reach_count(&l->leveller, &l->lane[i]->reach);
+	for (size_t i = 0; i < l->nlane; i++) {
+		struct live_lane *n = l->lane[i];
+		if (n->reach.job == NULL && has_unread(n, now) && reach_before(&l->leveller, &n->reach, best ? &best->reach : NULL))
+			best = n;
+	}
+	return best;
+}
+
+/* As many partitions as may be read now are with the workers. */
+static void
+read_on(struct live *l, nsec now)
+{
+	struct live_lane *n;
+	while ((n = next_lane(l, now))) {
+		struct job *j = workers_job(l->workers, n->source->conf);
+		if (j == NULL)
+			return;
+		reach_start(&l->leveller, &n->reach, j);
+		j->lane = n;
+		j->part = n->part;
+		j->front = &n->front;
+		j->now = now;
+		j->wall = live_wall(l, now);
+		j->replay = false;
+		workers_submit(l->workers, j);
+	}
+}
+
+/* true: a block came of it. */
+static bool
+take(struct live *l, struct job *j, bool on, nsec now)
+{
+	struct live_lane *n = j->lane;
+	reach_taken(&n->reach, &n->front, j->err == ERR_OK ? j->batch.len : 0);
+	bool block = lane_answer(l, n, j);
+	if (on)
+		read_on(l, now); /* workers go on while the back works */
+	if (block) {
+		back_take(l->back, &j->block);
+		l->changes++;
+	}
+	workers_give_back(l->workers, j);
+	return block;
+}
+
 bool
 live_read(struct live *l, nsec now)
 {
-	for (size_t tries = 0; tries < l->nlane; tries++) {
-		struct live_lane *best = NULL;
-		for (size_t i = 0; i < l->nlane; i++) {
-			struct live_lane *n = l->lane[i];
-			if (n->left || now < n->retry || (n->at_end && !n->part->unread && n->part->state == PART_LIVE))
-				continue;
-			if (best == NULL || n->front.time.mark < best->front.time.mark)
-				best = n;
-		}
-		if (best == NULL)
-			return false;
-		if (lane_read(l, best, now))
-			return true;
-		if (best->part->unread)
-			best->retry = now + NS_PER_MS; /* it had nothing: the others first */
+	size_t most = workers_threads(l->workers), blocks = 0; /* a turn also commits and answers: not too many */
+	struct job *j;
+	while (blocks < most) {
+		read_on(l, now);
+		j = workers_take(l->workers, false);
+		if (j == NULL)
+			break;
+		blocks += take(l, j, true, now);
 	}
-	return false;
+	return blocks > 0;
+}
+
+void
+live_settle(struct live *l)
+{
+	struct job *j;
+	while ((j = workers_take(l->workers, true)))
+		(void)take(l, j, false, 0);
 }
 
 static int
@@ -202,6 +268,7 @@ lane_silence(struct live *l, struct live_lane *n, nsec wall)
 	const struct source_conf *c = n->source->conf;
 	struct ptime *t = &n->front.time;
 	bool moved;
+	reach_idle(&n->reach);
 	if (t->base != NS_NONE) {
 		moved = ptime_silence(t, c, wall);
 	} else {
@@ -212,15 +279,21 @@ lane_silence(struct live *l, struct live_lane *n, nsec wall)
 		if (moved)
 			t->mark = mark;
 	}
-	if (moved) {
-		n->moved = true;
-		back_mark(l->back, n->number, t);
+	if (!moved)
+		return;
+	if (n->nmoved == 0 || n->moved[n->nmoved - 1].seq != n->seq) { /* at one place the last is the step */
+		GROW(n->moved, n->nmoved, n->cap_moved);
+		n->nmoved++;
 	}
+	n->moved[n->nmoved - 1] = (struct place){ n->seq, t->mark };
+	n->reach.mark = t->mark;
+	back_mark(l->back, n->number, t);
 }
 
 void
 live_silence(struct live *l)
 {
+	live_settle(l);
 	nsec wall = live_wall(l, mono_ns());
 	for (size_t s = 0; s < l->app->config->nsource; s++) {
 		const struct source_conf *c = &l->app->config->source[s];

@@ -132,7 +132,7 @@ status_json(const struct live *l, struct outbox *o, struct buf *b)
 	json_pair(b, "transitions", l->transitions);
 	json_pair(b, "keys", s.keys);
 	json_pair(b, "keys_not_admitted", s.refused_keys);
-	json_pair(b, "regex_limits", front_regex_limits(l->front));
+	json_pair(b, "regex_limits", workers_regex_limits(l->workers));
 	buf_printf(b, ",\"store_full\":%s,\"checkpoint\":{\"generation\":%lld,\"age_seconds\":", l->full ? "true" : "false",
 		(long long)l->generation);
 	if (l->last_ckpt == NS_NONE)
@@ -195,6 +195,7 @@ void
 live_status(struct live *l, bool json, struct buf *out)
 {
 	struct errinfo why = { 0 };
+	live_settle(l); /* what partitions count is theirs alone to touch while they are read */
 	struct outbox *o = outbox_open(l->app->config->state, &why);
 	if (json)
 		status_json(l, o, out);

@@ -140,17 +140,17 @@ put_steps(struct live *l)
 	struct buf key;
 	enum err e = ERR_OK;
 	buf_init(&key, 1 << 16);
-	for (size_t i = 0; i < l->nlane && e == ERR_OK; i++) {
-		struct live_lane *n = l->lane[i];
-		if (!n->moved)
+	for (size_t i = 0; i < l->nlane; i++) {
+		const struct live_lane *n = l->lane[i];
+		if (n->nmoved == 0)
 			continue;
 		buf_clear(&key);
 		buf_addz(&key, n->source->conf->name);
 		buf_addc(&key, '\0');
 		buf_addz(&key, n->part->name);
-		nsec mark = n->front.time.mark;
-		e = store_step(l->store, buf_str(&key), n->seq, STEP_SILENCE,
-			(struct str){ (const char *)&mark, sizeof mark });
+		for (size_t k = 0; k < n->nmoved && e == ERR_OK; k++)
+			e = store_step(l->store, buf_str(&key), n->moved[k].seq, STEP_SILENCE,
+				(struct str){ (const char *)&n->moved[k].mark, sizeof n->moved[k].mark });
 	}
 	buf_free(&key);
 	return e;
@@ -160,7 +160,7 @@ static void
 steps_done(struct live *l)
 {
 	for (size_t i = 0; i < l->nlane; i++)
-		l->lane[i]->moved = false;
+		l->lane[i]->nmoved = 0;
 }
 
 /* No space: hold, give the reserve up once, and try again later. Anything else is the end of this process. */
@@ -326,7 +326,7 @@ store_moved(struct live *l)
 {
 	bool any = false;
 	for (size_t i = 0; i < l->nlane; i++)
-		any |= l->lane[i]->moved;
+		any |= l->lane[i]->nmoved > 0;
 	if (!any)
 		return ERR_OK;
 	enum err e = store_begin(l->store);

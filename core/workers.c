@@ -146,10 +146,16 @@ workers_free(struct workers *w)
 }
 
 void
+workers_limit(struct workers *w, size_t n)
+{
+	w->limit = n < 1 ? 1 : n < w->most ? n : w->most;
+}
+
+void
 workers_partitions(struct workers *w, size_t n)
 {
 	if (w->automatic)
-		w->limit = n < 1 ? 1 : n < w->most ? n : w->most;
+		workers_limit(w, n);
 }
 
 size_t

@@ -51,6 +51,7 @@ struct workers *workers_new(const struct ruleset *rs, int64_t asked, nsec from, 
 /* Ends the threads: what they do now is finished, what waits is dropped, as is what was not taken. */
 void workers_free(struct workers *w);
 void workers_partitions(struct workers *w, size_t n);
+void workers_limit(struct workers *w, size_t n); /* no more than n threads from here on; at any time */
 size_t workers_threads(const struct workers *w); /* that may run now; 1: none, the caller's own */
 struct front *workers_front(struct workers *w);  /* the main thread's own */
 

@@ -394,6 +394,11 @@ apply_instant(struct back *b, struct waiting *w, size_t n)
 static void
 clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 {
+	for (size_t i = 0; i < c->nrule; i++) { /* before the tuples, whose turn runs boundaries too */
+		struct rule_state *rs = b->rule[c->rule[i]];
+		if (rs->rule->shape == SHAPE_WINDOW && b->rs->keyset[rs->rule->keyset].n == 0 && c->first != NS_NONE)
+			window_start(b, rs, c->first);
+	}
 	sort_waiting(c);
 	size_t n = c->head;
 	for (size_t k; n < c->nwait && (c->wait[n].time < upto || (inclusive && c->wait[n].time == upto)); n = k) {
@@ -415,12 +420,8 @@ clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 		c->head = 0;
 	}
 	c->sorted = c->nwait;
-	for (size_t i = 0; i < c->nrule; i++) {
-		struct rule_state *rs = b->rule[c->rule[i]];
-		if (rs->rule->shape == SHAPE_WINDOW && b->rs->keyset[rs->rule->keyset].n == 0 && c->first != NS_NONE)
-			window_start(b, rs, c->first);
-		run_timers(b, rs, upto);
-	}
+	for (size_t i = 0; i < c->nrule; i++)
+		run_timers(b, b->rule[c->rule[i]], upto);
 	c->reached = upto;
 }
 
