@@ -68,16 +68,21 @@ static int on_number(void *ctx, const char *p, size_t len);
 static int on_string(void *ctx, const unsigned char *p, size_t len);
 static int on_key(void *ctx, const unsigned char *p, size_t len);
 
-static inline void
-values_call(struct parser *p, bool on)
+static __attribute__((noinline)) int
+values_set(struct parser *p, bool on)
 {
-	if (p->values == on)
-		return;
 	p->values = on;
 	p->cb.yajl_null = on ? on_null : NULL;
 	p->cb.yajl_boolean = on ? on_boolean : NULL;
 	p->cb.yajl_number = on ? on_number : NULL;
 	p->cb.yajl_string = on ? on_string : NULL;
+	return 1;
+}
+
+static inline int
+values_call(struct parser *p, bool on)
+{
+	return p->values == on ? 1 : values_set(p, on);
 }
 
 static void
@@ -226,21 +231,32 @@ key_again(struct parser *p, struct node *n)
 {
 	take_back(p, n);
 	n->seen = p->node->live = p->serial;
-	return 1;
+	return values_call(p, true);
+}
+
+static inline int
+key_is(struct parser *p, struct node *n)
+{
+	p->want = n;
+	if (n == NULL)
+		return values_call(p, false);
+	if (UNLIKELY(n->seen == p->serial))
+		return key_again(p, n);
+	n->seen = p->node->live = p->serial;
+	return values_call(p, true);
+}
+
+static __attribute__((noinline)) int
+key_miss(struct parser *p, struct guess *g, const unsigned char *ptr, size_t len)
+{
+	return key_is(p, trie_miss(p->node, g, ptr, len));
 }
 
 static inline int
 key(struct parser *p, const unsigned char *ptr, size_t len)
 {
-	struct node *n = trie_next(p->node, ptr, len);
-	p->want = n;
-	values_call(p, n != NULL);
-	if (n == NULL)
-		return 1;
-	if (UNLIKELY(n->seen == p->serial))
-		return key_again(p, n);
-	n->seen = p->node->live = p->serial;
-	return 1;
+	struct guess *g = trie_guess(p->node);
+	return LIKELY(guess_right(g, ptr, len)) ? key_is(p, g->node) : key_miss(p, g, ptr, len);
 }
 
 static __attribute__((noinline, cold)) int

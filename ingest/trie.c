@@ -43,6 +43,8 @@ child_of(struct node *n, struct str key)
 	if (n->table == NULL) {
 		table_resize(n, TABLE_MIN_LOG2);
 		n->guess = xcalloc(GUESSES, sizeof *n->guess);
+		for (int i = 0; i < GUESSES; i++)
+			n->guess[i].len = UINT32_MAX;
 	} else if (4 * (n->nchild + 1) > n->mask + 1)
 		table_resize(n, 32 - n->shift + 1);
 	c = xcalloc(1, sizeof *c);
@@ -138,4 +140,24 @@ trie_free(struct trie *t)
 		node_free(t->root);
 	free(t->slot);
 	*t = (struct trie){ 0 };
+}
+
+struct node *
+trie_miss(struct node *n, struct guess *g, const unsigned char *key, size_t len)
+{
+	struct node *c = trie_find(n, key, len);
+	*g = (struct guess){ .len = len <= GUESS_BYTES ? (uint32_t)len : UINT32_MAX, .node = c };
+	if (len > GUESS_BYTES)
+		return c;
+	if (len >= 8) {
+		g->head = key_word(key);
+		g->tail = key_word(key + len - 8);
+		g->mid = len > 16 ? key_word(key + 8) : 0;
+	} else if (len >= 4) {
+		g->head = key_half(key);
+		g->tail = key_half(key + len - 4);
+	} else {
+		g->head = key_tag(key, len);
+	}
+	return c;
 }

@@ -28,13 +28,13 @@ struct entry { /* one bucket of a node's table; node NULL: empty */
 	struct node *node;
 };
 
-#define GUESSES 64    /* places remembered: power of two */
-#define GUESS_BYTES 28 /* a longer key is looked up */
+#define GUESSES 64     /* places remembered: power of two */
+#define GUESS_BYTES 24 /* a longer key is looked up */
 
-struct guess { /* the key met at this place the last time; len 0: none */
-	uint32_t len;
-	char key[GUESS_BYTES];
-	struct node *node; /* NULL: not wanted */
+struct guess { /* the key met at this place the last time */
+	uint32_t len;            /* UINT32_MAX: none */
+	uint64_t head, mid, tail; /* words of it that tell it from any other of its length: see guess_right */
+	struct node *node;       /* NULL: not wanted */
 };
 
 struct node {
@@ -102,14 +102,6 @@ key_bit(const unsigned char *key, size_t len)
 	return UINT64_C(1) << ((len == 0 ? 0u : key[0] ^ (unsigned)key[len - 1] << 1 ^ (unsigned)len << 2) & 63);
 }
 
-static inline bool
-key_equal(const char *a, const char *b, size_t len)
-{
-	if (LIKELY(len >= 4))
-		return key_same(a, b, len);
-	return len == 0 || (a[0] == b[0] && a[len - 1] == b[len - 1] && a[len >> 1] == b[len >> 1]);
-}
-
 static inline struct node *
 trie_find(const struct node *n, const unsigned char *key, size_t len)
 {
@@ -123,18 +115,42 @@ trie_find(const struct node *n, const unsigned char *key, size_t len)
 	return NULL;
 }
 
-/* The child for the next key of an object; start with n->at = 0. */
-static inline struct node *
-trie_next(struct node *n, const unsigned char *key, size_t len)
+static inline uint64_t
+key_word(const unsigned char *key)
 {
-	struct guess *g = &n->guess[n->at++ & (GUESSES - 1)];
-	if (LIKELY(g->len == len && len && key_equal(g->key, (const char *)key, len)))
-		return g->node;
-	struct node *c = trie_find(n, key, len);
-	g->len = len <= GUESS_BYTES ? (uint32_t)len : 0;
-	memcpy(g->key, key, g->len);
-	g->node = c;
-	return c;
+	uint64_t w;
+	memcpy(&w, key, 8);
+	return w;
+}
+
+static inline uint32_t
+key_half(const unsigned char *key)
+{
+	uint32_t w;
+	memcpy(&w, key, 4);
+	return w;
+}
+
+/* Is the key the guess? Overlapping words cover up to 24 bytes. */
+static inline bool
+guess_right(const struct guess *g, const unsigned char *key, size_t len)
+{
+	if (g->len != len)
+		return false;
+	if (LIKELY(len >= 8))
+		return key_word(key) == g->head && key_word(key + len - 8) == g->tail && (len <= 16 || key_word(key + 8) == g->mid);
+	if (LIKELY(len >= 4))
+		return key_half(key) == g->head && key_half(key + len - 4) == g->tail;
+	return key_tag(key, len) == g->head;
+}
+
+/* A wrong guess: look the key up and remember it. */
+struct node *trie_miss(struct node *n, struct guess *g, const unsigned char *key, size_t len);
+/* The guess for the next key of an object; start with n->at = 0. */
+static inline struct guess *
+trie_guess(struct node *n)
+{
+	return &n->guess[n->at++ & (GUESSES - 1)];
 }
 
 #endif

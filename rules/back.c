@@ -246,6 +246,28 @@ by_turn(const void *x, const void *y)
 	return a->tuple->rule < c->tuple->rule ? -1 : a->tuple->rule > c->tuple->rule;
 }
 
+/* Records come nearly in order of time: an insertion sort moves little then, and a merge sort takes over where it does. */
+static void
+sort_fresh(struct waiting *w, size_t n)
+{
+	size_t moves = 0;
+	for (size_t i = 1; i < n; i++) {
+		if (by_turn(&w[i - 1], &w[i]) <= 0)
+			continue;
+		struct waiting in = w[i];
+		size_t k = i;
+		do
+			w[k] = w[k - 1];
+		while (--k > 0 && by_turn(&w[k - 1], &in) > 0);
+		w[k] = in;
+		moves += i - k;
+		if (moves > 16 * n) {
+			qsort(w, n, sizeof *w, by_turn);
+			return;
+		}
+	}
+}
+
 /* Where in the sorted ones w belongs: after all that do not come later. */
 static size_t
 place_of(const struct clock *c, const struct waiting *w)
@@ -269,11 +291,7 @@ sort_waiting(struct clock *c)
 	if (fresh == 0)
 		return;
 	struct waiting *w = c->wait + c->sorted;
-	bool sorted = true;
-	for (size_t i = 1; i < fresh && sorted; i++)
-		sorted = by_turn(&w[i - 1], &w[i]) <= 0;
-	if (!sorted)
-		qsort(w, fresh, sizeof *w, by_turn);
+	sort_fresh(w, fresh);
 	size_t from = place_of(c, w), old = c->sorted - from;
 	if (old) { /* from the back, so that nothing is overwritten before it was moved */
 		struct waiting *in = xmemdup(w, fresh * sizeof *in);

@@ -3,6 +3,7 @@
 
 #include "core/json.h"
 #include "core/units.h"
+#include "rules/exchange.h"
 #include "rules/template.h"
 
 #include <stdlib.h>
@@ -200,6 +201,18 @@ aggregates(struct rule *r, struct diags *d)
 }
 
 static void
+fold_layout(struct rule *r)
+{
+	static const uint32_t size[] = { [CELL_COUNT] = sizeof(uint64_t), [CELL_SUM] = sizeof(struct fold_sum),
+		[CELL_MIN] = sizeof(double), [CELL_MAX] = sizeof(double), [CELL_SKETCH] = sizeof(struct fold_sketch) };
+	r->fold_off = xcalloc(r->ncell, sizeof *r->fold_off);
+	for (size_t i = 0; i < r->ncell; i++) {
+		r->fold_off[i] = r->fold_cells;
+		r->fold_cells += size[r->cell[i].kind];
+	}
+}
+
+static void
 window(struct ruleset *rs, struct rule *r, struct scope *scope, struct diags *d)
 {
 	const struct rule_def *def = r->def;
@@ -222,6 +235,7 @@ window(struct ruleset *rs, struct rule *r, struct scope *scope, struct diags *d)
 	conditions(rs, r, &def->when, r->when, scope, d);
 	conditions(rs, r, &def->resolve_when, r->resolve_when, scope, d);
 	aggregates(r, d);
+	fold_layout(r);
 }
 
 /* ---- what the alert says ---- */
@@ -459,6 +473,7 @@ ruleset_free(struct ruleset *rs)
 		free(r->aggs.v);
 		free(r->agg);
 		free(r->cell);
+		free(r->fold_off);
 		free(r->prev);
 		free(r->carry.slot);
 		template_free(r->title);

@@ -18,22 +18,20 @@
 #include "rules/sketch.h"
 
 #define BLOCK_BYTES_MAX (256 << 20) /* of folds or tuples; a batch of 256 KiB stays far below */
-#define FOLD_BUCKETS 4
+#define FOLD_BUCKETS 8
 
-union fold_cell { /* one a cell_def, in the rule's order */
-	uint64_t count;
-	double edge; /* min, max: NaN while empty */
-	struct {
-		double hi, lo; /* hi + lo is the exact sum */
-		uint32_t n;
-	} sum;
-	struct {
-		uint32_t used;
-		struct bucket v[FOLD_BUCKETS];
-	} sketch;
+/* The cells of a fold, by kind; where each lies is rule->fold_off. */
+struct fold_sum {
+	double hi, lo; /* hi + lo is the exact sum */
+	uint64_t n;
 };
+struct fold_sketch {
+	uint64_t used;
+	struct bucket v[FOLD_BUCKETS];
+};
+/* CELL_COUNT: uint64_t. CELL_MIN, CELL_MAX: double, NaN while empty. */
 
-struct fold { /* 8-aligned: header, rule->ncell cells, klen key bytes, padding */
+struct fold { /* 8-aligned: header, rule->fold_cells bytes of cells, klen key bytes, padding */
 	uint32_t rule, klen;
 	uint64_t hash; /* of the key bytes: same seed in every part of a process */
 	int64_t pane;
@@ -58,15 +56,15 @@ struct tuple { /* 8-aligned: header, klen key bytes, slots, raw line */
 };
 #define RAW_KEPT 512
 
-static inline union fold_cell *
-fold_cells(struct fold *f)
+static inline void *
+fold_cell(struct fold *f, const struct rule *r, size_t cell)
 {
-	return (union fold_cell *)(void *)(f + 1);
+	return (char *)(f + 1) + r->fold_off[cell];
 }
 static inline const char *
 fold_key(const struct fold *f, const struct rule *r)
 {
-	return (const char *)(f + 1) + r->ncell * sizeof(union fold_cell);
+	return (const char *)(f + 1) + r->fold_cells;
 }
 static inline const char *
 tuple_key(const struct tuple *t)

@@ -17,6 +17,7 @@
 #define COMBINER_SLOTS 4096 /* power of two */
 #define KEY_BYTES_MAX (1 << 16) /* a longer key is no key: counted with those that lack one */
 #define HELD_BYTES_MAX (1 << 20)
+#define STAMP_SECOND 19 /* bytes of a date and time to the second */
 
 struct key_text {        /* of the current record, one a keyset */
 	uint64_t gen;
@@ -48,6 +49,8 @@ struct front {
 	struct slot_of *combiner;
 	uint64_t block_gen;
 	struct arena held_arena;
+	char second[STAMP_SECOND]; /* the last stamp read, to its second, and that second */
+	nsec second_ns;
 	nsec from, to;         /* records outside count for time only */
 	front_watcher *watch;  /* weir check; else NULL */
 	void *watch_arg;
@@ -280,17 +283,15 @@ combiner_at(struct front *f, const struct rule *r, uint64_t hash)
 static struct fold *
 fold_new(struct front *f, struct block *out, const struct rule *r, const struct key_text *k, int64_t pane)
 {
-	size_t cells = r->ncell * sizeof(union fold_cell);
-	size_t size = (sizeof(struct fold) + cells + k->text.len + 7) & ~(size_t)7;
+	size_t size = (sizeof(struct fold) + r->fold_cells + k->text.len + 7) & ~(size_t)7;
 	struct fold *d = (struct fold *)(void *)buf_room(&out->folds, size);
 	must(d != NULL);
 	*d = (struct fold){ (uint32_t)r->index, (uint32_t)k->text.len, k->hash, pane, 0, (uint32_t)size };
-	union fold_cell *c = fold_cells(d);
-	memset(c, 0, cells);
+	memset(d + 1, 0, r->fold_cells);
 	for (size_t i = 0; i < r->ncell; i++)
 		if (r->cell[i].kind == CELL_MIN || r->cell[i].kind == CELL_MAX)
-			c[i].edge = (double)NAN;
-	memcpy((char *)(d + 1) + cells, k->text.data, k->text.len);
+			*(double *)fold_cell(d, r, i) = (double)NAN;
+	memcpy((char *)(d + 1) + r->fold_cells, k->text.data, k->text.len);
 	struct slot_of *s = combiner_at(f, r, k->hash);
 	s->gen = f->block_gen;
 	s->at = (uint32_t)out->folds.len;
@@ -313,17 +314,17 @@ fold_of(struct front *f, struct block *out, const struct rule *r, const struct k
 
 /* Add v; false: it does not fit exactly, the caller starts a new fold. */
 static bool
-sum_add(union fold_cell *c, double v)
+sum_add(struct fold_sum *c, double v)
 {
-	double s = c->sum.hi + v, bb = s - c->sum.hi;
-	double lo = (c->sum.hi - (s - bb)) + (v - bb);
-	double t = c->sum.lo + lo;
-	bb = t - c->sum.lo;
-	if ((c->sum.lo - (t - bb)) + (lo - bb) != 0 || !isfinite(s))
+	double s = c->hi + v, bb = s - c->hi;
+	double lo = (c->hi - (s - bb)) + (v - bb);
+	double t = c->lo + lo;
+	bb = t - c->lo;
+	if ((c->lo - (t - bb)) + (lo - bb) != 0 || !isfinite(s))
 		return false;
-	c->sum.hi = s;
-	c->sum.lo = t;
-	c->sum.n++;
+	c->hi = s;
+	c->lo = t;
+	c->n++;
 	return true;
 }
 
@@ -338,39 +339,40 @@ code_of(struct front *f, int arg, double v)
 }
 
 static bool
-sketch_take(union fold_cell *c, int32_t code)
+sketch_take(struct fold_sketch *c, int32_t code)
 {
-	for (uint32_t i = 0; i < c->sketch.used; i++)
-		if (c->sketch.v[i].code == code) {
-			c->sketch.v[i].n++;
+	for (uint64_t i = 0; i < c->used; i++)
+		if (c->v[i].code == code) {
+			c->v[i].n++;
 			return true;
 		}
-	if (c->sketch.used == FOLD_BUCKETS)
+	if (c->used == FOLD_BUCKETS)
 		return false;
-	c->sketch.v[c->sketch.used++] = (struct bucket){ code, 1 };
+	c->v[c->used++] = (struct bucket){ code, 1 };
 	return true;
 }
 
 static bool
-cell_take(struct front *f, const struct cell_def *def, union fold_cell *c)
+cell_take(struct front *f, const struct cell_def *def, void *c)
 {
 	if (def->kind == CELL_COUNT) {
-		c->count += eval_test(f->eval, def->arg) == TRI_TRUE;
+		*(uint64_t *)c += eval_test(f->eval, def->arg) == TRI_TRUE;
 		return true;
 	}
 	struct val v = eval_value(f->eval, def->arg);
+	double *edge = c;
 	if (v.type != V_NUM || !isfinite(v.n))
 		return true;
 	switch (def->kind) {
 	case CELL_SUM:
 		return sum_add(c, v.n);
 	case CELL_MIN:
-		if (!(c->edge <= v.n))
-			c->edge = v.n;
+		if (!(*edge <= v.n))
+			*edge = v.n;
 		return true;
 	case CELL_MAX:
-		if (!(c->edge >= v.n))
-			c->edge = v.n;
+		if (!(*edge >= v.n))
+			*edge = v.n;
 		return true;
 	case CELL_SKETCH:
 		return sketch_take(c, code_of(f, def->arg, v.n));
@@ -387,9 +389,9 @@ emit_fold(struct front *f, struct block *out, const struct rule *r, const struct
 	struct fold *d = fold_of(f, out, r, k, pane);
 	d->n++;
 	for (size_t i = 0; i < r->ncell; i++)
-		if (!cell_take(f, &r->cell[i], &fold_cells(d)[i])) {
+		if (!cell_take(f, &r->cell[i], fold_cell(d, r, i))) {
 			d = fold_new(f, out, r, k, pane);
-			must(cell_take(f, &r->cell[i], &fold_cells(d)[i]));
+			must(cell_take(f, &r->cell[i], fold_cell(d, r, i)));
 		}
 }
 
@@ -498,15 +500,48 @@ malformed(struct fpart *p, enum parse_verdict why, const struct record *r)
 	p->sample[why][head.len] = '\0';
 }
 
+/* Most stamps differ from the one before in their fraction alone: "2026-11-25T12:00:00" is read once a second. */
+static bool
+stamp_fast(struct front *f, struct str s, nsec *out)
+{
+	if (s.len < STAMP_SECOND + 2 || s.len > STAMP_SECOND + 11 || s.ptr[STAMP_SECOND] != '.' || s.ptr[s.len - 1] != 'Z' ||
+		memcmp(s.ptr, f->second, STAMP_SECOND) != 0)
+		return false;
+	nsec frac = 0, unit = NS_PER_S;
+	for (size_t i = STAMP_SECOND + 1; i < s.len - 1; i++) {
+		unsigned d = (unsigned char)s.ptr[i] - '0';
+		if (d > 9)
+			return false;
+		frac = frac * 10 + d;
+		unit /= 10;
+	}
+	*out = f->second_ns + frac * unit;
+	return true;
+}
+
+static bool
+stamp_read(struct front *f, struct str s, const struct zone *zone, nsec *out)
+{
+	if (stamp_fast(f, s, out))
+		return true;
+	if (!stamp_parse(s, zone, out))
+		return false;
+	if (s.len > STAMP_SECOND + 1 && s.ptr[STAMP_SECOND] == '.' && s.ptr[s.len - 1] == 'Z') {
+		memcpy(f->second, s.ptr, STAMP_SECOND);
+		f->second_ns = *out - (*out % NS_PER_S + NS_PER_S) % NS_PER_S;
+	}
+	return true;
+}
+
 static nsec
-stamp_of(const struct front_source *s, const struct record *r, nsec wall)
+stamp_of(struct front *f, const struct front_source *s, const struct record *r, nsec wall)
 {
 	nsec t;
 	if (s->conf->time_read)
 		return r->stamp != NS_NONE ? r->stamp : wall;
 	for (size_t i = 0; i < s->ntime; i++) {
 		const struct slice *v = &r->slot[s->time_slot[i]];
-		if ((v->kind == K_STR || v->kind == K_NUM) && stamp_parse((struct str){ v->ptr, v->len }, s->zone, &t))
+		if ((v->kind == K_STR || v->kind == K_NUM) && stamp_read(f, (struct str){ v->ptr, v->len }, s->zone, &t))
 			return t;
 	}
 	return r->stamp;
@@ -611,7 +646,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 		malformed(p, v, r);
 		return;
 	}
-	nsec stamp = stamp_of(s, r, wall);
+	nsec stamp = stamp_of(f, s, r, wall);
 	if (p->held_stamp != NS_NONE) {
 		if (stamp == NS_NONE && p->held.len + r->raw.len + sizeof(struct held) <= HELD_BYTES_MAX) {
 			hold(p, r);

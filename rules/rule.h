@@ -80,6 +80,7 @@ struct rule {
 	struct agg_def *agg;     /* the same, resolved to cells */
 	struct cell_def *cell;
 	size_t ncell;
+	uint32_t *fold_off, fold_cells; /* bytes of each cell's place in a fold, and of all (exchange.h) */
 	size_t pane_class;       /* index in ruleset.every */
 
 	/* record */

@@ -71,32 +71,38 @@ pane_remove(struct rule_state *rs, struct key *k, uint32_t i)
 }
 
 static void
-merge_cell(enum cell_kind kind, void *to, union fold_cell *from)
+merge_cell(enum cell_kind kind, void *to, const void *from)
 {
-	double *edge = to;
+	double *edge = to, other;
 	struct xsum *sum = to;
+	const struct fold_sum *fs = from;
+	const struct fold_sketch *fk = from;
+	uint64_t n;
 	switch (kind) {
 	case CELL_COUNT:
-		*(uint64_t *)to += from->count;
+		memcpy(&n, from, sizeof n);
+		*(uint64_t *)to += n;
 		break;
 	case CELL_MIN:
-		if (!(*edge <= from->edge) && !isnan(from->edge))
-			*edge = from->edge;
+		memcpy(&other, from, sizeof other);
+		if (!(*edge <= other) && !isnan(other))
+			*edge = other;
 		break;
 	case CELL_MAX:
-		if (!(*edge >= from->edge) && !isnan(from->edge))
-			*edge = from->edge;
+		memcpy(&other, from, sizeof other);
+		if (!(*edge >= other) && !isnan(other))
+			*edge = other;
 		break;
 	case CELL_SUM:
-		if (from->sum.hi != 0)
-			xsum_part(sum, from->sum.hi);
-		if (from->sum.lo != 0)
-			xsum_part(sum, from->sum.lo);
-		sum->n += from->sum.n;
+		if (fs->hi != 0)
+			xsum_part(sum, fs->hi);
+		if (fs->lo != 0)
+			xsum_part(sum, fs->lo);
+		sum->n += (uint32_t)fs->n;
 		break;
 	case CELL_SKETCH:
-		for (uint32_t i = 0; i < from->sketch.used; i++)
-			sketch_add(to, from->sketch.v[i].code, from->sketch.v[i].n);
+		for (uint64_t i = 0; i < fk->used; i++)
+			sketch_add(to, fk->v[i].code, fk->v[i].n);
 		break;
 	}
 }
@@ -115,7 +121,7 @@ window_fold(struct back *b, struct rule_state *rs, struct fold *f)
 	p->n = (p->n + f->n > PANE_RECORDS_MAX ? PANE_RECORDS_MAX : p->n + f->n) & PANE_RECORDS_MAX;
 	p->dirty = 1;
 	for (size_t i = 0; i < rs->rule->ncell; i++)
-		merge_cell(rs->rule->cell[i].kind, pane_cell(rs, p, i), &fold_cells(f)[i]);
+		merge_cell(rs->rule->cell[i].kind, pane_cell(rs, p, i), fold_cell(f, rs->rule, i));
 	rs->records += f->n;
 	int64_t enters = f->pane + 1;
 	if (rs->at != NEVER && enters <= rs->at)
