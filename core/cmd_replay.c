@@ -49,18 +49,24 @@ flush(struct lanes *l, struct sending *s, nsec before, bool json, uint64_t *told
 }
 
 static void
-summary(const struct lanes *l, const struct cmd_opts *o, uint64_t transitions)
+summary(const struct lanes *l, uint64_t transitions)
 {
 	struct buf out;
 	buf_init(&out, 1 << 16);
 	lanes_summary(l, &out);
 	fprintf(stderr, "%llu transitions of %s\n", (unsigned long long)transitions, buf_z(&out));
 	buf_free(&out);
-	char *state = xasprintf("%s/weir.db", l->app->config->state);
-	if (o->state == NULL && access(state, F_OK) == 0)
-		fprintf(stderr, "without the steps of the live run: where it moved time by the clock, it may have told other things "
-			"(--state %s applies them)\n", l->app->config->state);
-	free(state);
+}
+
+/* What a live run with this configuration knows and this replay does not use. */
+static void
+tell_steps(const struct config *c)
+{
+	char *file = xasprintf("%s/weir.db", c->state);
+	if (access(file, F_OK) == 0)
+		fprintf(stderr, "a weir has run with this configuration: where it moved time by the clock (silence, files that came "
+			"and went) this replay may differ from it; --state %s applies what it recorded\n", c->state);
+	free(file);
 }
 
 static int
@@ -70,6 +76,8 @@ replay(struct lanes *l, struct app *a, const struct cmd_opts *o)
 	uint64_t told = 0;
 	if (o->state && !steps_load(l, o->state, &code))
 		return code;
+	if (o->state == NULL)
+		tell_steps(a->config);
 	struct sending *s = o->send ? sending_open(a, &code) : NULL;
 	if (o->send && s == NULL)
 		return code;
@@ -80,7 +88,7 @@ replay(struct lanes *l, struct app *a, const struct cmd_opts *o)
 		back_end(l->back, o->until);
 	good = good && flush(l, s, INT64_MAX, o->json, &told);
 	fflush(stdout);
-	summary(l, o, told);
+	summary(l, told);
 	if (s)
 		code = sending_close(s, o->drain);
 	return good && !l->failed ? code : CMD_FAILED;

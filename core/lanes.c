@@ -139,6 +139,22 @@ settle(struct lanes *l, struct lane *n, const struct job *j)
 	n->done = true;
 }
 
+/* All partitions of the source have ended, or it never had one: its time goes on as far as the live run's did. */
+void
+lanes_quiet(struct lanes *l, size_t source)
+{
+	struct ptime t;
+	if (l->quiet == NULL || l->quiet[source].mark == NS_NONE)
+		return;
+	for (size_t i = 0; i < l->nlane; i++)
+		if (l->lane[i].reach.source == source && !(l->lane[i].done && l->lane[i].leaves))
+			return;
+	ptime_init(&t);
+	t.mark = l->quiet[source].mark;
+	back_mark(l->back, l->quiet[source].number, &t);
+	back_part_return(l->back, l->quiet[source].number);
+}
+
 bool
 lanes_step(struct lanes *l)
 {
@@ -160,6 +176,7 @@ lanes_step(struct lanes *l)
 		take(l, &l->block);
 		if (!l->stepped || n->leaves)
 			back_part_leave(l->back, n->number);
+		lanes_quiet(l, n->reach.source);
 	}
 	workers_give_back(l->workers, j);
 	back_advance(l->back);
@@ -205,6 +222,7 @@ lanes_close(struct lanes *l)
 		l->source[i].kind->close(&l->source[i]);
 	block_free(&l->block);
 	back_free(l->back);
+	free(l->quiet);
 	free(l->lane);
 	free(l->source);
 }

@@ -28,6 +28,7 @@ struct live_lane {
 	uint32_t number;
 	int64_t seq;         /* of the last record taken */
 	bool at_end, left;
+	bool leaving;        /* it left since the last commit: a step to store */
 	nsec retry;          /* monotonic: not before (a read failed) */
 	struct place *step;
 	struct place *moved; /* where silence moved its mark since the last commit: steps to store, one a place */
@@ -39,7 +40,7 @@ struct live_lane {
 struct live_quiet {          /* a source without partitions goes on as one quiet one */
 	uint32_t number;
 	struct ptime time;
-	bool counts;
+	bool counts, moved;  /* moved: since the last commit, a step to store */
 };
 
 struct live {

@@ -54,6 +54,19 @@ live_sources_close(struct live *l)
 	free(l->quiet);
 }
 
+/* Its mark was moved by what is no record: a step to store, the last at its place. */
+static void
+lane_moved(struct live *l, struct live_lane *n)
+{
+	if (n->nmoved == 0 || n->moved[n->nmoved - 1].seq != n->seq) {
+		GROW(n->moved, n->nmoved, n->cap_moved);
+		n->nmoved++;
+	}
+	n->moved[n->nmoved - 1] = (struct place){ n->seq, n->front.time.mark };
+	n->reach.mark = n->front.time.mark;
+	back_mark(l->back, n->number, &n->front.time);
+}
+
 /* A partition that was not there before, or one that the last checkpoint knew. */
 static void
 lane_add(struct live *l, size_t index, struct part *p, nsec now)
@@ -66,7 +79,7 @@ lane_add(struct live *l, size_t index, struct part *p, nsec now)
 	n->index = index;
 	p->user = n;
 	struct ptime time;
-	int64_t seq = 0;
+	int64_t seq = -1; /* before its first record */
 	bool known = save_part(l->back, index, str_of(p->name), &n->number, &time, &seq, &pos);
 	if (!known)
 		n->number = back_part_add(l->back, index, str_of(p->name));
@@ -78,6 +91,20 @@ lane_add(struct live *l, size_t index, struct part *p, nsec now)
 		ptime_join(&n->front.time, back_reached(l->back, index), live_wall(l, now));
 	n->reach = (struct reach){ .source = index, .late = n->source->conf->late, .mark = n->front.time.mark };
 	back_mark(l->back, n->number, &n->front.time);
+	if (!known && n->front.time.mark != NS_NONE)
+		lane_moved(l, n);
+	back_part_return(l->back, n->number);
+	workers_partitions(l->workers, ++l->here);
+}
+
+/* Its file is there again. */
+static void
+lane_return(struct live *l, struct live_lane *n, nsec now)
+{
+	reach_idle(&n->reach);
+	n->left = n->at_end = false;
+	ptime_join(&n->front.time, back_reached(l->back, n->index), live_wall(l, now));
+	lane_moved(l, n);
 	back_part_return(l->back, n->number);
 	workers_partitions(l->workers, ++l->here);
 }
@@ -88,9 +115,14 @@ live_scan(struct live *l, nsec now)
 	for (size_t i = 0; i < l->app->config->nsource; i++) {
 		struct source *s = &l->source[i];
 		s->kind->scan(s, now);
-		for (size_t k = 0; k < s->npart; k++)
-			if (s->part[k]->user == NULL && s->part[k]->state == PART_LIVE && s->part[k]->readable)
-				lane_add(l, i, s->part[k], now);
+		for (size_t k = 0; k < s->npart; k++) {
+			struct part *p = s->part[k];
+			struct live_lane *n = p->user;
+			if (n == NULL && p->state == PART_LIVE && p->readable)
+				lane_add(l, i, p, now);
+			else if (n && n->left && p->state == PART_LIVE)
+				lane_return(l, n, now);
+		}
 	}
 }
 
@@ -98,7 +130,7 @@ static void
 lane_leave(struct live *l, struct live_lane *n)
 {
 	reach_idle(&n->reach);
-	n->left = true;
+	n->left = n->leaving = true;
 	workers_partitions(l->workers, --l->here);
 	if (n->front.time.mark > l->quiet[n->index].time.mark)
 		l->quiet[n->index].time = n->front.time;
@@ -281,13 +313,7 @@ lane_silence(struct live *l, struct live_lane *n, nsec wall)
 	}
 	if (!moved)
 		return;
-	if (n->nmoved == 0 || n->moved[n->nmoved - 1].seq != n->seq) { /* at one place the last is the step */
-		GROW(n->moved, n->nmoved, n->cap_moved);
-		n->nmoved++;
-	}
-	n->moved[n->nmoved - 1] = (struct place){ n->seq, t->mark };
-	n->reach.mark = t->mark;
-	back_mark(l->back, n->number, t);
+	lane_moved(l, n);
 }
 
 void
@@ -316,6 +342,7 @@ live_silence(struct live *l)
 		}
 		if (!q->counts)
 			continue;
+		q->moved = true;
 		if (q->time.base != NS_NONE)
 			ptime_silence(&q->time, c, wall);
 		else if (wall - c->late - c->idle > q->time.mark)

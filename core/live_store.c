@@ -67,6 +67,9 @@ step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data
 	p->seq = seq;
 	memcpy(&p->mark, data.ptr, sizeof p->mark);
 	n->front.step = n->step;
+	for (size_t i = 0; i < n->nmoved; i++) /* its joining anew must not take the place of the first one */
+		if (n->moved[i].seq == seq && n->moved[i].mark < p->mark)
+			n->moved[i].mark = p->mark;
 }
 
 static bool
@@ -135,32 +138,55 @@ put_one(struct live *l, const struct alert *a, nsec now)
 }
 
 static enum err
-put_steps(struct live *l)
+put_step(struct live *l, size_t source, const char *part, int64_t seq, int kind, nsec mark)
 {
 	struct buf key;
-	enum err e = ERR_OK;
 	buf_init(&key, 1 << 16);
-	for (size_t i = 0; i < l->nlane; i++) {
-		const struct live_lane *n = l->lane[i];
-		if (n->nmoved == 0)
-			continue;
-		buf_clear(&key);
-		buf_addz(&key, n->source->conf->name);
-		buf_addc(&key, '\0');
-		buf_addz(&key, n->part->name);
-		for (size_t k = 0; k < n->nmoved && e == ERR_OK; k++)
-			e = store_step(l->store, buf_str(&key), n->moved[k].seq, STEP_SILENCE,
-				(struct str){ (const char *)&n->moved[k].mark, sizeof n->moved[k].mark });
-	}
+	buf_addz(&key, l->app->config->source[source].name);
+	buf_addc(&key, '\0');
+	buf_addz(&key, part);
+	enum err e = store_step(l->store, buf_str(&key), seq, kind, (struct str){ (const char *)&mark, sizeof mark });
 	buf_free(&key);
 	return e;
+}
+
+static enum err
+put_steps(struct live *l)
+{
+	enum err e = ERR_OK;
+	for (size_t i = 0; i < l->nlane; i++) {
+		const struct live_lane *n = l->lane[i];
+		for (size_t k = 0; k < n->nmoved && e == ERR_OK; k++)
+			e = put_step(l, n->index, n->part->name, n->moved[k].seq, STEP_SILENCE, n->moved[k].mark);
+		if (n->leaving && n->left && e == ERR_OK)
+			e = put_step(l, n->index, n->part->name, n->seq, STEP_LEAVE, n->front.time.mark);
+	}
+	for (size_t i = 0; i < l->app->config->nsource && e == ERR_OK; i++)
+		if (l->quiet[i].moved && l->quiet[i].counts)
+			e = put_step(l, i, "", 0, STEP_SILENCE, l->quiet[i].time.mark);
+	return e;
+}
+
+static bool
+any_step(const struct live *l)
+{
+	bool any = false;
+	for (size_t i = 0; i < l->nlane; i++)
+		any |= l->lane[i]->nmoved > 0 || l->lane[i]->leaving;
+	for (size_t i = 0; i < l->app->config->nsource; i++)
+		any |= l->quiet[i].moved;
+	return any;
 }
 
 static void
 steps_done(struct live *l)
 {
-	for (size_t i = 0; i < l->nlane; i++)
+	for (size_t i = 0; i < l->nlane; i++) {
 		l->lane[i]->nmoved = 0;
+		l->lane[i]->leaving = false;
+	}
+	for (size_t i = 0; i < l->app->config->nsource; i++)
+		l->quiet[i].moved = false;
 }
 
 /* No space: hold, give the reserve up once, and try again later. Anything else is the end of this process. */
@@ -324,10 +350,7 @@ ckpt_trouble(struct live *l, enum err e)
 static enum err
 store_moved(struct live *l)
 {
-	bool any = false;
-	for (size_t i = 0; i < l->nlane; i++)
-		any |= l->lane[i]->nmoved > 0;
-	if (!any)
+	if (!any_step(l))
 		return ERR_OK;
 	enum err e = store_begin(l->store);
 	if (e == ERR_OK)

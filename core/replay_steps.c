@@ -71,7 +71,16 @@ ckpt_row(void *arg, enum ckpt_kind kind, struct str rule, struct str key, int64_
 		g->bad = true;
 }
 
-/* A partition is `source NUL name`. */
+static void
+quiet_step(struct loading *g, const char *source, struct str data)
+{
+	const struct config *c = g->l->app->config;
+	for (size_t i = 0; i < c->nsource; i++)
+		if (strcmp(c->source[i].name, source) == 0 && data.len == sizeof(nsec))
+			memcpy(&g->l->quiet[i].mark, data.ptr, sizeof(nsec));
+}
+
+/* A partition is `source NUL name`; without a name it is the source itself, when it had no partition. */
 static void
 step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data)
 {
@@ -81,8 +90,10 @@ step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data
 		return;
 	char *source = xstrndup(partition.ptr, (size_t)(nul - partition.ptr));
 	char *name = xstrndup(nul + 1, partition.len - (size_t)(nul - partition.ptr) - 1);
-	struct lane *n = lane_named(g->l, source, name);
-	if (n == NULL) {
+	struct lane *n = *name ? lane_named(g->l, source, name) : NULL;
+	if (*name == '\0') {
+		quiet_step(g, source, data);
+	} else if (n == NULL) {
 		if (g->last_lost == NULL || strcmp(g->last_lost, name) != 0) {
 			free(g->last_lost);
 			g->last_lost = xstrdup(name);
@@ -120,11 +131,23 @@ count_as_live(struct loading *g)
 		}
 }
 
+static void
+quiet_open(struct lanes *l)
+{
+	size_t n = l->app->config->nsource;
+	l->quiet = xcalloc(n, sizeof *l->quiet);
+	for (size_t i = 0; i < n; i++) {
+		l->quiet[i] = (struct lanes_quiet){ NS_NONE, back_part_add(l->back, i, STR("")) };
+		back_part_leave(l->back, l->quiet[i].number);
+	}
+}
+
 bool
 steps_load(struct lanes *l, const char *dir, int *code)
 {
 	struct errinfo why = { 0 };
 	struct loading g = { .l = l, .positions = back_new(l->app->rules) };
+	quiet_open(l);
 	struct store *s = store_open(dir, STORE_READONLY, &why);
 	enum err e = s ? ckpt_load(s, ckpt_row, &g) : ERR_IO;
 	if (e == ERR_OK)
@@ -140,6 +163,8 @@ steps_load(struct lanes *l, const char *dir, int *code)
 			l->lane[i].front.step = l->lane[i].step;
 			l->lane[i].front.nstep = l->lane[i].nstep;
 		}
+		for (size_t i = 0; i < l->app->config->nsource; i++)
+			lanes_quiet(l, i);
 		l->stepped = true;
 		fprintf(stderr, "%zu steps of the live run in %s apply to %zu partitions", g.steps, dir, g.parts);
 		if (g.lost)

@@ -126,6 +126,7 @@ void
 back_part_return(struct back *b, uint32_t part)
 {
 	b->part[part].counts = true;
+	b->part[part].gone = false;
 }
 
 bool
