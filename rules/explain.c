@@ -91,7 +91,10 @@ shape_words(const struct rule *r, struct buf *out)
 	switch (r->shape) {
 	case SHAPE_RECORD:
 		buf_addz(out, r->nprev ? "record with the one before" : "record");
-		dur(", hold ", r->hold, out);
+		if (r->hold > 0)
+			dur(", hold ", r->hold, out);
+		else
+			buf_addz(out, ", each match its own alert");
 		break;
 	case SHAPE_WINDOW:
 		dur("window ", r->over, out);
