@@ -80,7 +80,8 @@ lines(yajl_handle h, const char *p, size_t n, uint64_t *records)
 		if (!h)
 			continue;
 		size_t len = (size_t)(nl - p) - at;
-		if (yajl_parse(h, (const unsigned char *)p + at, len) != yajl_status_ok) {
+		/* both calls: without the second, a line that ends inside a value would not be noticed */
+		if (yajl_parse(h, (const unsigned char *)p + at, len) != yajl_status_ok || yajl_complete_parse(h) != yajl_status_ok) {
 			fprintf(stderr, "bare_yajl: record %llu is not JSON\n", (unsigned long long)*records);
 			exit(3);
 		}

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define DRAIN (3 * NS_PER_S) /* what is in flight may take that long at SIGTERM */
+#define DRAIN_ENDED (60 * NS_PER_S) /* at the end of all input what is due is waited for */
 #define POLL_FDS_MAX 66
 
 /* ---- deliveries that failed for good: told by the delivery thread, made an alert by the loop ---- */
@@ -70,6 +71,18 @@ tell_failed(struct live *l)
 
 /* Only what the next turn will look at: what stays readable would make this a spin. */
 static void
+take_signals(struct live *l)
+{
+	struct signalfd_siginfo s;
+	while (read(l->signal_fd, &s, sizeof s) == sizeof s) {
+		if (s.ssi_signo == SIGHUP)
+			log_warn("run", "reload is not in this version yet; restart to take a new configuration");
+		else
+			l->stop = true;
+	}
+}
+
+static void
 wait_for(struct live *l, bool busy)
 {
 	struct pollfd p[POLL_FDS_MAX] = { { l->signal_fd, POLLIN, 0 }, { l->control_fd, POLLIN, 0 } };
@@ -91,13 +104,8 @@ wait_for(struct live *l, bool busy)
 	int ms = (int)(wait / NS_PER_MS);
 	if (poll(p, n, ms) <= 0)
 		return;
-	struct signalfd_siginfo s;
-	while (p[0].revents & POLLIN && read(l->signal_fd, &s, sizeof s) == sizeof s) {
-		if (s.ssi_signo == SIGHUP)
-			log_warn("run", "reload is not in this version yet; restart to take a new configuration");
-		else
-			l->stop = true;
-	}
+	if (p[0].revents & POLLIN)
+		take_signals(l);
 	if (p[1].revents & POLLIN)
 		control_serve(l);
 }
@@ -129,10 +137,26 @@ loop(struct live *l)
 			break;
 		tell_failed(l);
 		live_checkpoint(l, now, false);
-		if (!busy && live_ended(l))
+		if (!busy && !l->full && live_ended(l)) {
+			back_end(l->back, 0); /* no record is to come that could be older than the last ones */
 			break;
+		}
 		wait_for(l, busy);
 	}
+}
+
+/* All input has ended: what is due is delivered, unless a signal or the time says otherwise. */
+static void
+drain_ended(struct live *l)
+{
+	nsec by = mono_ns() + DRAIN_ENDED;
+	bool done = false;
+	while (!done && !l->stop && mono_ns() < by) {
+		done = deliver_drain(l->deliver, NS_PER_S / 5);
+		take_signals(l);
+	}
+	if (!done)
+		log_warn("run", "not all was delivered before the end; the next start goes on with it");
 }
 
 /* All that was taken is committed and in a checkpoint before the end. */
@@ -149,6 +173,8 @@ finish(struct live *l, bool failed)
 			live_checkpoint(l, mono_ns(), true);
 		}
 	}
+	if (!failed && !l->stop)
+		drain_ended(l);
 	if (l->deliver)
 		deliver_stop(l->deliver, DRAIN);
 	return failed ? CMD_FAILED : CMD_DONE;

@@ -28,9 +28,13 @@ struct live_lane {
 	uint32_t number;
 	int64_t seq;         /* of the last record taken */
 	bool at_end, left;
-	bool leaving;        /* it left since the last commit: a step to store */
+	bool leaving;        /* left since the last commit: a step to store */
+	bool joined;         /* began beside others since the last commit: a step to store, with its place and its mark */
+	nsec join;
+	int64_t join_seq;
 	nsec retry;          /* monotonic: not before (a read failed) */
 	struct place *step;
+	bool stored;         /* the last checkpoint knew it */
 	struct place *moved; /* where silence moved its mark since the last commit: steps to store, one a place */
 	size_t nmoved, cap_moved;
 	char noted_pos[POSITION_MAX]; /* as the generation being written holds it */
@@ -64,6 +68,7 @@ struct live {
 	/* checkpoint */
 	enum { CKPT_IDLE, CKPT_WRITING, CKPT_PRUNING } ckpt;
 	nsec next_ckpt, last_ckpt; /* monotonic */
+	bool first;                /* there is no checkpoint yet */
 	int64_t generation;
 	uint64_t changes, noted; /* batches and transitions taken; as of the last note */
 	bool full;               /* no space: processing holds */

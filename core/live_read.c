@@ -54,17 +54,27 @@ live_sources_close(struct live *l)
 	free(l->quiet);
 }
 
-/* Its mark was moved by what is no record: a step to store, the last at its place. */
+/* It begins, or is back, beside others that have gone on. */
 static void
-lane_moved(struct live *l, struct live_lane *n)
+lane_join(struct live *l, struct live_lane *n, nsec now)
 {
-	if (n->nmoved == 0 || n->moved[n->nmoved - 1].seq != n->seq) {
-		GROW(n->moved, n->nmoved, n->cap_moved);
-		n->nmoved++;
-	}
-	n->moved[n->nmoved - 1] = (struct place){ n->seq, n->front.time.mark };
-	n->reach.mark = n->front.time.mark;
+	nsec reached = back_reached(l->back, n->index);
+	ptime_join(&n->front.time, reached, live_wall(l, now));
+	n->left = n->at_end = false;
+	n->joined = reached != NS_NONE;
+	n->join = n->front.time.mark;
+	n->join_seq = n->seq;
 	back_mark(l->back, n->number, &n->front.time);
+	back_part_return(l->back, n->number);
+	l->changes++;
+}
+
+/* From here on it is read, level with the others. */
+static void
+lane_counts(struct live *l, struct live_lane *n)
+{
+	n->reach = (struct reach){ .source = n->index, .late = n->source->conf->late, .mark = n->front.time.mark };
+	workers_partitions(l->workers, ++l->here);
 }
 
 /* A partition that was not there before, or one that the last checkpoint knew. */
@@ -79,34 +89,21 @@ lane_add(struct live *l, size_t index, struct part *p, nsec now)
 	n->index = index;
 	p->user = n;
 	struct ptime time;
-	int64_t seq = -1; /* before its first record */
-	bool known = save_part(l->back, index, str_of(p->name), &n->number, &time, &seq, &pos);
-	if (!known)
+	int64_t seq = 0;
+	n->stored = save_part(l->back, index, str_of(p->name), &n->number, &time, &seq, &pos);
+	if (!n->stored)
 		n->number = back_part_add(l->back, index, str_of(p->name));
 	fpart_init(&n->front, &l->app->source[index], n->number);
-	n->seq = seq;
-	if (known)
+	n->seq = n->stored ? seq : -1;
+	if (n->stored) {
 		n->front.time = time;
-	else
-		ptime_join(&n->front.time, back_reached(l->back, index), live_wall(l, now));
-	n->reach = (struct reach){ .source = index, .late = n->source->conf->late, .mark = n->front.time.mark };
-	back_mark(l->back, n->number, &n->front.time);
-	if (!known && n->front.time.mark != NS_NONE)
-		lane_moved(l, n);
-	back_part_return(l->back, n->number);
-	workers_partitions(l->workers, ++l->here);
-}
-
-/* Its file is there again. */
-static void
-lane_return(struct live *l, struct live_lane *n, nsec now)
-{
-	reach_idle(&n->reach);
-	n->left = n->at_end = false;
-	ptime_join(&n->front.time, back_reached(l->back, n->index), live_wall(l, now));
-	lane_moved(l, n);
-	back_part_return(l->back, n->number);
-	workers_partitions(l->workers, ++l->here);
+		ptime_join(&n->front.time, back_reached(l->back, index), live_wall(l, now)); /* it had ended: time went past it */
+		back_mark(l->back, n->number, &n->front.time);
+		back_part_return(l->back, n->number);
+	} else {
+		lane_join(l, n, now);
+	}
+	lane_counts(l, n);
 }
 
 void
@@ -116,12 +113,15 @@ live_scan(struct live *l, nsec now)
 		struct source *s = &l->source[i];
 		s->kind->scan(s, now);
 		for (size_t k = 0; k < s->npart; k++) {
-			struct part *p = s->part[k];
-			struct live_lane *n = p->user;
-			if (n == NULL && p->state == PART_LIVE && p->readable)
-				lane_add(l, i, p, now);
-			else if (n && n->left && p->state == PART_LIVE)
-				lane_return(l, n, now);
+			struct live_lane *n = s->part[k]->user;
+			if (s->part[k]->state != PART_LIVE || !s->part[k]->readable)
+				continue;
+			if (n == NULL) {
+				lane_add(l, i, s->part[k], now);
+			} else if (n->left) {
+				lane_join(l, n, now);
+				lane_counts(l, n);
+			}
 		}
 	}
 }
@@ -134,7 +134,10 @@ lane_leave(struct live *l, struct live_lane *n)
 	workers_partitions(l->workers, --l->here);
 	if (n->front.time.mark > l->quiet[n->index].time.mark)
 		l->quiet[n->index].time = n->front.time;
-	back_part_gone(l->back, n->number);
+	if (n->source->kind->kept) /* a spool is still there at the next start: its place stays known */
+		back_part_leave(l->back, n->number);
+	else
+		back_part_gone(l->back, n->number);
 }
 
 /* The mtime of what was read to its end tells when its last record was written, unless it is plainly not true. */
@@ -313,7 +316,13 @@ lane_silence(struct live *l, struct live_lane *n, nsec wall)
 	}
 	if (!moved)
 		return;
-	lane_moved(l, n);
+	if (n->nmoved == 0 || n->moved[n->nmoved - 1].seq != n->seq) { /* at one place the last is the step */
+		GROW(n->moved, n->nmoved, n->cap_moved);
+		n->nmoved++;
+	}
+	n->moved[n->nmoved - 1] = (struct place){ n->seq, t->mark };
+	n->reach.mark = t->mark;
+	back_mark(l->back, n->number, t);
 }
 
 void

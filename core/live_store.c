@@ -60,16 +60,24 @@ step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data
 			str_eq((struct str){ partition.ptr + len + 1, partition.len - len - 1 }, str_of(l->lane[i]->part->name)))
 			n = l->lane[i];
 	}
-	if (n == NULL || kind != STEP_SILENCE || seq < n->seq || data.len != sizeof(nsec))
+	nsec mark;
+	if (n == NULL || data.len != sizeof mark)
+		return;
+	memcpy(&mark, data.ptr, sizeof mark);
+	if (kind == STEP_JOIN && !n->stored) { /* before its first record; the last one told decides */
+		n->front.nstep = 0;
+		ptime_join(&n->front.time, mark, live_wall(l, mono_ns()));
+		back_mark(l->back, n->number, &n->front.time);
+		n->joined = false; /* it is stored */
+		return;
+	}
+	if (kind > STEP_JOIN || seq < n->seq)
 		return;
 	n->step = xrealloc(n->step, (n->front.nstep + 1) * sizeof *n->step);
 	struct place *p = &n->step[n->front.nstep++];
 	p->seq = seq;
-	memcpy(&p->mark, data.ptr, sizeof p->mark);
+	p->mark = mark;
 	n->front.step = n->step;
-	for (size_t i = 0; i < n->nmoved; i++) /* its joining anew must not take the place of the first one */
-		if (n->moved[i].seq == seq && n->moved[i].mark < p->mark)
-			n->moved[i].mark = p->mark;
 }
 
 static bool
@@ -80,7 +88,7 @@ restore_parts(struct live *l)
 		struct str name, pos;
 		for (uint32_t n = 0; back_part_at(l->back, n, i, &name, &pos); n++) {
 			struct errinfo why = { 0 };
-			if (name.ptr == NULL || pos.len == 0)
+			if (name.ptr == NULL || pos.ptr == NULL || (name.len && pos.len == 0))
 				continue;
 			if (s->kind->restore(s, name, pos, &why) != ERR_OK) {
 				log_error(s->conf->name, "%s", why.text);
@@ -102,10 +110,11 @@ live_restore(struct live *l)
 		return false;
 	}
 	save_loaded(l->back);
+	l->first = g.rows == 0;
 	if (!restore_parts(l))
 		return false;
 	live_scan(l, mono_ns());
-	e = store_steps_load(l->store, step_row, l);
+	e = store_steps_new(l->store, step_row, l);
 	if (e == ERR_OK)
 		e = store_open_alerts(l->store, open_row, l);
 	l->newest = xcalloc(l->app->rules->nrule, sizeof *l->newest);
@@ -154,15 +163,17 @@ static enum err
 put_steps(struct live *l)
 {
 	enum err e = ERR_OK;
-	for (size_t i = 0; i < l->nlane; i++) {
+	for (size_t i = 0; i < l->nlane && e == ERR_OK; i++) {
 		const struct live_lane *n = l->lane[i];
+		if (n->joined)
+			e = put_step(l, n->index, n->part->name, n->join_seq, STEP_JOIN, n->join);
 		for (size_t k = 0; k < n->nmoved && e == ERR_OK; k++)
 			e = put_step(l, n->index, n->part->name, n->moved[k].seq, STEP_SILENCE, n->moved[k].mark);
 		if (n->leaving && n->left && e == ERR_OK)
 			e = put_step(l, n->index, n->part->name, n->seq, STEP_LEAVE, n->front.time.mark);
 	}
 	for (size_t i = 0; i < l->app->config->nsource && e == ERR_OK; i++)
-		if (l->quiet[i].moved && l->quiet[i].counts)
+		if (l->quiet[i].moved && l->quiet[i].counts) /* the source itself: a partition without a name */
 			e = put_step(l, i, "", 0, STEP_SILENCE, l->quiet[i].time.mark);
 	return e;
 }
@@ -172,7 +183,7 @@ any_step(const struct live *l)
 {
 	bool any = false;
 	for (size_t i = 0; i < l->nlane; i++)
-		any |= l->lane[i]->nmoved > 0 || l->lane[i]->leaving;
+		any |= l->lane[i]->nmoved > 0 || l->lane[i]->joined || l->lane[i]->leaving;
 	for (size_t i = 0; i < l->app->config->nsource; i++)
 		any |= l->quiet[i].moved;
 	return any;
@@ -183,7 +194,7 @@ steps_done(struct live *l)
 {
 	for (size_t i = 0; i < l->nlane; i++) {
 		l->lane[i]->nmoved = 0;
-		l->lane[i]->leaving = false;
+		l->lane[i]->joined = l->lane[i]->leaving = false;
 	}
 	for (size_t i = 0; i < l->app->config->nsource; i++)
 		l->quiet[i].moved = false;
@@ -298,16 +309,19 @@ settle_rule(struct live *l, size_t rule)
 		if (o->settled || strcmp(o->last.rule, name) != 0)
 			continue;
 		struct seek s = { o->last.id, false };
+		bool open = true; /* it may have ended since the start, as it should, past what had been stored */
+		if (store_is_open(l->store, o->last.id, &open) != ERR_OK)
+			return;
 		back_open_alerts(l->back, rule, seek_id, &s);
-		if (s.found)
+		if (s.found || !open)
 			o->settled = true;
 		else if (resolve_stored(l, o, reached, "reconciled") != ERR_OK)
 			return; /* again at the next turn */
 	}
 	back_open_alerts(l->back, rule, keep_id, &engine);
 	for (size_t i = 0; i < engine.n; i++) {
-		bool open;
-		if (store_is_open(l->store, engine.v[i], &open) == ERR_OK && !open)
+		bool alive;
+		if (store_is_open(l->store, engine.v[i], &alive) == ERR_OK && !alive)
 			back_close(l->back, rule, engine.v[i]);
 	}
 	free(engine.v);
@@ -425,8 +439,8 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		reconcile(l);
 	if (l->full && (!all && now < l->full_retry))
 		return;
-	if (l->ckpt == CKPT_IDLE && (all || now >= l->next_ckpt)) {
-		if (l->changes == l->noted && !all) { /* nothing was read, nothing told: the last one stands */
+	if (l->ckpt == CKPT_IDLE && (all || l->first || now >= l->next_ckpt)) {
+		if (l->changes == l->noted && !all && !l->first) { /* nothing was read, nothing told: the last one stands */
 			l->next_ckpt = now + l->app->config->checkpoint;
 			return;
 		}
@@ -455,6 +469,7 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		}
 		if (done) {
 			l->ckpt = CKPT_PRUNING;
+			l->first = false;
 			l->last_ckpt = mono_ns();
 			l->next_ckpt = now + l->app->config->checkpoint;
 			kept(l);

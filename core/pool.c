@@ -23,11 +23,8 @@ pool_alloc(struct pool *p, size_t size)
 	if (size > POOL_LIMIT)
 		return xmalloc(size);
 	size_t c = class_of(size), n = (c + 1) * 16;
-	void *o = p->free[c];
-	if (o) {
-		memcpy(&p->free[c], o, sizeof(void *));
-		return o;
-	}
+	if (p->free[c].n)
+		return p->free[c].v[--p->free[c].n];
 	if ((size_t)(p->end[c] - p->at[c]) < n) {
 		char *slab = xmalloc(SLAB_BYTES);
 		memcpy(slab, &p->slabs, sizeof(void *));
@@ -36,7 +33,7 @@ pool_alloc(struct pool *p, size_t size)
 		p->at[c] = slab + 16;
 		p->end[c] = slab + SLAB_BYTES;
 	}
-	o = p->at[c];
+	void *o = p->at[c];
 	p->at[c] += n;
 	return o;
 }
@@ -57,8 +54,8 @@ pool_free(struct pool *p, void *o, size_t size)
 		return;
 	}
 	size_t c = class_of(size);
-	memcpy(o, &p->free[c], sizeof(void *));
-	p->free[c] = o;
+	GROW(p->free[c].v, p->free[c].n, p->free[c].cap);
+	p->free[c].v[p->free[c].n++] = o;
 }
 
 void
@@ -68,5 +65,7 @@ pool_release(struct pool *p)
 		memcpy(&next, s, sizeof(void *));
 		free(s);
 	}
+	for (size_t c = 0; c < POOL_CLASSES; c++)
+		free(p->free[c].v);
 	*p = (struct pool){ 0 };
 }

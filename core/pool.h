@@ -1,8 +1,8 @@
 /* pool.h - small objects that come and go by the hundred thousand: keys of rules, what alerts carry.
  *
- * Sizes are rounded up to 16 bytes; each class has a free list and takes its memory in slabs that are never given back
+ * Sizes are rounded up to 16 bytes; each class has a stack of free objects and takes its memory in slabs that are never given back
  * (a rule's keys come again). Above POOL_MAX malloc serves. The caller says the size again when it frees. One thread.
- * Cost: a list push or pop. Under AddressSanitizer every object is malloc's own, so that misuse is seen.
+ * Cost: a push or pop. Under AddressSanitizer every object is malloc's own, so that misuse is seen.
  */
 #ifndef WEIR_POOL_H
 #define WEIR_POOL_H
@@ -13,7 +13,10 @@
 #define POOL_CLASSES (POOL_MAX / 16)
 
 struct pool {             /* { 0 } is empty */
-	void *free[POOL_CLASSES];
+	struct {
+		void **v; /* beside the objects: what is freed is not touched, as it is mostly out of the cache by then */
+		uint32_t n, cap;
+	} free[POOL_CLASSES];
 	char *at[POOL_CLASSES], *end[POOL_CLASSES];
 	void *slabs; /* list of all, by their first word */
 	size_t bytes; /* in slabs */

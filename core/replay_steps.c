@@ -102,7 +102,9 @@ step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data
 	} else {
 		g->steps++;
 		n->leaves = kind == STEP_LEAVE;
-		if (kind == STEP_SILENCE && data.len == sizeof(nsec)) {
+		if (kind == STEP_JOIN && seq < 0) /* before its first record: the last one told decides */
+			n->nstep = 0;
+		if (kind != STEP_LEAVE && data.len == sizeof(nsec)) {
 			g->parts += n->nstep == 0;
 			n->step = xrealloc(n->step, (n->nstep + 1) * sizeof *n->step);
 			n->step[n->nstep].seq = seq;
@@ -121,7 +123,7 @@ count_as_live(struct loading *g)
 	struct errinfo why = { 0 };
 	for (size_t i = 0; i < c->nsource; i++)
 		for (uint32_t k = 0; back_part_at(g->positions, k, i, &name, &pos); k++) {
-			if (name.ptr == NULL || pos.len == 0)
+			if (name.len == 0 || pos.len == 0)
 				continue;
 			char *z = xstr(name);
 			struct lane *n = lane_named(g->l, c->source[i].name, z);

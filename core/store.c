@@ -497,13 +497,14 @@ store_step(struct store *s, struct str partition, int64_t seq, int kind, struct 
 	return db_run(&s->db, st);
 }
 
-enum err
-store_steps_load(struct store *s, void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data),
+static enum err
+steps_after(struct store *s, int64_t id, void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data),
 	void *arg)
 {
 	sqlite3_stmt *st = s->st[S_STEPS];
 	bool more;
 	enum err e;
+	sqlite3_bind_int64(st, 1, id);
 	while ((e = db_step(&s->db, st, &more)) == ERR_OK && more) {
 		if (!sqlite3_column_int(st, 4)) {
 			sqlite3_reset(st);
@@ -512,4 +513,18 @@ store_steps_load(struct store *s, void (*row)(void *arg, struct str partition, i
 		row(arg, column_str(st, 0), sqlite3_column_int64(st, 1), sqlite3_column_int(st, 2), column_str(st, 3));
 	}
 	return e;
+}
+
+enum err
+store_steps_load(struct store *s, void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data),
+	void *arg)
+{
+	return steps_after(s, 0, row, arg);
+}
+
+enum err
+store_steps_new(struct store *s, void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data),
+	void *arg)
+{
+	return steps_after(s, s->ckpt.valid_step, row, arg);
 }

@@ -62,9 +62,12 @@ enum err store_levels(struct store *s, const char *id, unsigned *levels) MUST_CH
 
 /* A step that is no record (DESIGN section 3), kept as long as alerts: opaque to the store, given back in the order of
  * the calls. kind STEP_SILENCE takes the place of the newest step of that partition and seq if that is of this kind too. */
-enum { STEP_SILENCE = 0, STEP_LEAVE = 1 /* the partition ended */ };
+enum { STEP_SILENCE = 0, STEP_JOIN, STEP_LEAVE }; /* of a source without partitions: its name is empty, STEP_SILENCE */
 enum err store_step(struct store *s, struct str partition, int64_t seq, int kind, struct str data) MUST_CHECK;
 enum err store_steps_load(struct store *s,
+	void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data), void *arg) MUST_CHECK;
+/* Only those that the newest valid generation does not hold: what a restart has to apply. */
+enum err store_steps_new(struct store *s,
 	void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data), void *arg) MUST_CHECK;
 
 /* Checkpoints. kind orders the load: 0 meta, 1 partition, 2 key state, 3 waiting tuple. data.ptr NULL: tombstone. */

@@ -53,7 +53,7 @@ const char *const store_sql[S_STMTS] = {
 	[S_STEP] = "INSERT INTO step(partition,seq,kind,data,at,crc) VALUES(?1,?2,?3,?4,?5,weir_crc(?1,?2,?3,?4,?5))",
 	[S_STEP_LAST] = "SELECT id,kind FROM step WHERE partition=?1 AND seq=?2 ORDER BY id DESC LIMIT 1",
 	[S_STEP_DROP] = "DELETE FROM step WHERE id=?1",
-	[S_STEPS] = "SELECT partition,seq,kind,data,weir_crc(partition,seq,kind,data,at)=crc FROM step ORDER BY id",
+	[S_STEPS] = "SELECT partition,seq,kind,data,weir_crc(partition,seq,kind,data,at)=crc FROM step WHERE id>?1 ORDER BY id",
 	[S_OPEN_ALERTS] = "SELECT " T_COLUMNS("t.") ",weir_crc(" T_COLUMNS("t.") ")=t.crc FROM open_alert a "
 			  "JOIN transition t ON t.number=a.number ORDER BY t.number",
 	[S_IS_OPEN] = "SELECT state<>2 AND ends_at IS NULL FROM transition WHERE id=?1 ORDER BY number DESC LIMIT 1",

@@ -30,7 +30,7 @@ struct feed {                /* a partition whose lines are numbered */
 static atomic_int overlaps, elsewhere, started, finished;
 static pthread_t main_thread;
 static bool stalls;
-static char name[] = "f";
+static char feed_name[] = "f";
 
 static unsigned
 next(unsigned *r)
@@ -91,7 +91,7 @@ feeds_open(unsigned seed)
 {
 	source = (struct source){ .kind = &feed_kind, .conf = &app->config->source[0] };
 	for (int i = 0; i < LANES; i++) {
-		feed[i] = (struct feed){ .part = { .name = name, .source = &source }, .random = seed + (unsigned)i * 77,
+		feed[i] = (struct feed){ .part = { .name = feed_name, .source = &source }, .random = seed + (unsigned)i * 77,
 			.reach = { .mark = NS_NONE }, .seq = -1 };
 		fpart_init(&feed[i].front, &app->source[0], (uint32_t)i);
 	}

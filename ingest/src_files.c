@@ -240,6 +240,9 @@ files_restore(struct source *s, struct str name, struct str pos, struct errinfo 
 {
 	struct files *f = files_of(s);
 	struct place p;
+	f->restored = true;
+	if (name.len == 0)
+		return ERR_OK;
 	char *z = xstr(name);
 	struct chain *c = NULL;
 	enum err e = ERR_OK;
@@ -261,7 +264,6 @@ files_restore(struct source *s, struct str name, struct str pos, struct errinfo 
 	c->part.readable = true;
 	c->part.unread = true;
 	c->rotated = true; /* until the first look says otherwise */
-	f->restored = true;
 	return ERR_OK;
 }
 

@@ -107,6 +107,8 @@ stdin_restore(struct source *s, struct str name, struct str pos, struct errinfo 
 {
 	struct input *in = input_of(s);
 	struct place p;
+	if (name.len == 0)
+		return ERR_OK;
 	if (!str_eq(name, STR("stdin")) || !place_get(&p, pos))
 		return err_set(why, ERR_CORRUPT, "source %s: the stored position of %.*s is not one that this weir wrote",
 			s->conf->name, STR_ARG(name));

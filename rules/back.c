@@ -63,6 +63,7 @@ back_free(struct back *b)
 	regex_scratch_free(b->regex);
 	arena_free(&b->arena);
 	sketch_sum_free(&b->sketches);
+	chunks_release();
 	free(b);
 }
 
@@ -73,7 +74,7 @@ back_part_add(struct back *b, size_t source, struct str name)
 {
 	GROW(b->part, b->npart, b->cap_part);
 	struct bpart *p = &b->part[b->npart];
-	*p = (struct bpart){ .source = source, .name = xstr(name), .counts = true };
+	*p = (struct bpart){ .source = source, .name = xstr(name), .counts = true, .seq = -1 };
 	ptime_init(&p->time);
 	b->ranks_stale = true;
 	return (uint32_t)b->npart++;
@@ -393,8 +394,8 @@ apply_instant(struct back *b, struct waiting *w, size_t n)
 	size_t pairs = 0;
 	struct waiting *pair = mixed ? xmalloc(n * sizeof *pair) : NULL;
 	for (size_t i = 0; i < n; i++) {
-		if (mixed && b->rs->rule[w[i].tuple->rule].shape == SHAPE_PAIR)
-			pair[pairs++] = w[i];
+		if (mixed && w[i].tuple->flags & (TUPLE_OPEN | TUPLE_CLOSE) && b->rs->rule[w[i].tuple->rule].shape == SHAPE_PAIR)
+			pair[pairs++] = w[i]; /* what does neither has no say in who goes first */
 		else
 			apply(b, w[i].tuple);
 	}
@@ -561,8 +562,7 @@ back_close(struct back *b, size_t rule, const char *id)
 		key_touch(b, rs, k);
 		if (k->alert->state == ST_FIRING)
 			rs->open--;
-		free(k->alert);
-		k->alert = NULL;
+		alert_drop(k);
 		return;
 	}
 }

@@ -23,7 +23,7 @@ uint32_t back_part_add(struct back *b, size_t source, struct str name);
 void back_part_leave(struct back *b, uint32_t part);
 void back_part_return(struct back *b, uint32_t part);
 void back_part_gone(struct back *b, uint32_t part); /* leaves and is forgotten by the next checkpoint */
-/* Restore: the nth partition; false past the last. name.ptr NULL: of another source. */
+/* Restore: the nth partition; false past the last. name.ptr NULL: of another source. pos.ptr NULL: not in the checkpoint. */
 bool back_part_at(const struct back *b, uint32_t n, size_t source, struct str *name, struct str *pos);
 /* A mark moved by a step (silence, joining) at the place of the last block. */
 void back_mark(struct back *b, uint32_t part, const struct ptime *time);

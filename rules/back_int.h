@@ -21,6 +21,7 @@ struct open_alert {          /* what is kept while an alert is pending or firing
 	bool partial;
 	uint8_t clocks;      /* window: bit a level whose clock runs: all while pending, those above level while firing */
 	nsec since[LEVELS];  /* window: the boundary at which that clock started */
+	struct val value, threshold; /* record: of the newest match, told again when it resolves; strings owned */
 };
 
 struct carried {             /* of the newest record: slots as in a tuple, and raw lines (newest last) */
@@ -48,6 +49,7 @@ struct key {
 	char *panes;
 	struct open_alert *alert;
 	struct carried *carry;
+	uint32_t carry_bytes; /* of what carry holds: its memory is freed without a look at it */
 	char *prev;          /* record with prev: slots of the previous record, as in a tuple */
 	uint32_t prev_len;
 	bool dirty : 1;      /* in back.dirty: changed since the last generation was noted */
@@ -166,13 +168,15 @@ void rule_state_free(struct rule_state *rs);
 struct key *key_find(const struct rule_state *rs, struct str text, uint64_t hash);
 struct key *key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash); /* NULL: not admitted */
 void key_drop(struct back *b, struct rule_state *rs, struct key *k);
+void alert_values(struct open_alert *a, const struct val *value, const struct val *threshold); /* copies */
+void alert_drop(struct key *k); /* its alert is over */
 void key_release(struct rule_state *rs, struct key *k); /* frees memory of a key that no table or list holds */
 void wheel_set(struct rule_state *rs, struct key *k, int64_t due); /* boundary number or NEVER */
 void timer_set(struct rule_state *rs, struct key *k, nsec due);    /* ns or NEVER */
 struct key *timer_first(const struct rule_state *rs);              /* the key that falls due first; NULL: none */
 void key_prefetch(const struct rule_state *rs, uint64_t hash);     /* it will be looked up soon: its place in the table */
 void key_prefetch_deep(const struct rule_state *rs, uint64_t hash); /* then the key itself */
-void carried_free(struct rule_state *rs, struct carried *c);
+void key_carry(struct rule_state *rs, struct key *k, struct carried *c); /* frees what it carried; c may be NULL */
 void key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out);
 void key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out); /* a=1, b=x */
 /* The key's values into b->rec slots (views into text or b->arena); clear with slots_clear. Gives its @source, if it has. */
@@ -204,7 +208,6 @@ void window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
 void panes_release(struct rule_state *rs, struct key *k);
 void pane_remove(struct rule_state *rs, struct key *k, uint32_t i);
 struct pane *pane_get(struct rule_state *rs, struct key *k, int64_t pane);
-void window_wake(struct rule_state *rs, struct key *k); /* restore: set its timer anew */
 /* shape_record.c */
 void record_wake(struct rule_state *rs, struct key *k); /* restore */
 void record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);

@@ -344,6 +344,7 @@ shape_text(const struct ruleset *rs, struct rule *r)
 	}
 	for (size_t i = 0; i < r->carry.n; i++)
 		buf_printf(&b, "|%s", rs->paths.v[r->carry.slot[i]].text);
+	buf_printf(&b, "|%u", r->metas);
 	r->state_shape = buf_take(&b);
 }
 
@@ -382,16 +383,22 @@ record_prev(struct ruleset *rs, struct rule *r)
 	for (int l = 0; l < LEVELS; l++) /* the back evaluates `when`: it needs all it names */
 		for (size_t i = 0, n = r->when[l] < 0 ? 0 : expr_slots(rs->exprs, r->when[l], slots, COUNT_OF(slots)); i < n; i++)
 			rule_carries(r, slots[i]);
+	for (int l = 0; l < LEVELS; l++)
+		r->metas |= r->when[l] < 0 ? 0 : expr_metas(rs->exprs, r->when[l]);
 }
 
-/* The back tells a record alert's value from what the tuple carries. */
+/* The back tells a record alert's value and threshold from what the tuple carries. */
 static void
 carry_value(struct ruleset *rs, struct rule *r)
 {
 	int slots[PATH_SEGS_MAX * 4];
-	for (int l = 0; l < LEVELS; l++)
-		for (size_t i = 0, n = r->left[l] < 0 ? 0 : expr_slots(rs->exprs, r->left[l], slots, COUNT_OF(slots)); i < n; i++)
-			rule_carries(r, slots[i]);
+	for (int i = 0; i < 2 * LEVELS; i++) {
+		int id = i < LEVELS ? r->left[i] : r->right[i - LEVELS];
+		size_t n = id < 0 ? 0 : expr_slots(rs->exprs, id, slots, COUNT_OF(slots));
+		for (size_t k = 0; k < n && k < COUNT_OF(slots); k++)
+			rule_carries(r, slots[k]);
+		r->metas |= id < 0 ? 0 : expr_metas(rs->exprs, id);
+	}
 }
 
 static void

@@ -41,7 +41,7 @@ struct fold { /* 8-aligned: header, rule->fold_cells bytes of cells, klen key by
 
 enum { TUPLE_OPEN = 1, TUPLE_CLOSE = 2, TUPLE_LATE = 4, TUPLE_LEVEL = 8 /* times the level, two bits */ };
 
-struct tuple { /* 8-aligned: header, klen key bytes, slots, raw line */
+struct tuple { /* 8-aligned: header, klen key bytes, slots, raw line, file */
 	uint32_t rule, klen;
 	uint64_t hash;
 	nsec time;
@@ -50,8 +50,9 @@ struct tuple { /* 8-aligned: header, klen key bytes, slots, raw line */
 	uint32_t flags;
 	uint32_t size;     /* of the whole, to the next tuple */
 	uint32_t slots;    /* bytes of the carried slots: each kind (1), length (4), bytes */
-	uint32_t raw;      /* bytes of the raw line kept (cut at RAW_KEPT) */
-	uint32_t pad;
+	uint32_t raw;      /* bytes of the raw line kept: cut at RAW_KEPT, unless the back reads @raw */
+	uint32_t file;     /* bytes of @file, where the back reads it */
+	int64_t offset;    /* @offset */
 	uint64_t line[2];  /* hash of the whole raw line, the same on every machine: for hold: 0 ids */
 };
 #define RAW_KEPT 512
@@ -82,6 +83,12 @@ tuple_raw(const struct tuple *t)
 	return (struct str){ tuple_slots(t) + t->slots, t->raw };
 }
 
+static inline struct str
+tuple_file(const struct tuple *t)
+{
+	return (struct str){ tuple_slots(t) + t->slots + t->raw, t->file };
+}
+
 struct chunk {         /* the tuples of one block: lives until the last is applied */
 	struct buf bytes;
 	uint32_t n;
@@ -105,6 +112,7 @@ extern uint64_t hash_seed; /* of keys: random a process, set before the first fr
 void block_init(struct block *b);
 void block_clear(struct block *b); /* folds and counters; an untaken chunk is emptied, a taken one replaced */
 void block_free(struct block *b);
-void chunk_free(struct chunk *c);
+void chunk_free(struct chunk *c); /* kept for a later block */
+void chunks_release(void);        /* at the end: what was kept */
 
 #endif

@@ -83,6 +83,9 @@ bool expr_equality(const struct exprs *x, int id, size_t nth, int *slot, const s
 size_t expr_prev_slots(const struct exprs *x, int id, int *slots, size_t max);
 /* All slots that id reads, of the record or as prev.FIELD, those behind @level included; same form. */
 size_t expr_slots(const struct exprs *x, int id, int *slots, size_t max);
+/* What id reads of the record itself that a tuple does not carry anyway. */
+enum { EXPR_FILE = 1, EXPR_OFFSET = 2, EXPR_RAW = 4 };
+unsigned expr_metas(const struct exprs *x, int id);
 /* What kinds of value id asks of the fields it reads. want has a byte a slot: WANT_ bits are added for each; named is set
  * for each field read, also where any kind will do. as: what the expression as a whole is asked for. @level asks nothing. */
 enum { WANT_BOOL = 1, WANT_NUM = 2, WANT_STR = 4 };

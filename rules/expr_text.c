@@ -346,6 +346,23 @@ expr_slots(const struct exprs *x, int id, int *slots, size_t max)
 	return slots_of(x, id, slots, max, false);
 }
 
+static void
+collect_meta(const struct exprs *x, int id, void *arg)
+{
+	const struct node *n = &x->node[id];
+	if (n->kind == N_META)
+		*(unsigned *)arg |= n->a == META_FILE ? EXPR_FILE : n->a == META_OFFSET ? EXPR_OFFSET : n->a == META_RAW ? EXPR_RAW : 0;
+}
+
+unsigned
+expr_metas(const struct exprs *x, int id)
+{
+	unsigned metas = 0;
+	must(id >= 0 && (size_t)id < x->n);
+	each_node(x, id, collect_meta, &metas);
+	return metas;
+}
+
 /* ---- wants ---- */
 
 struct wants {

@@ -83,7 +83,7 @@ fpart_init(struct fpart *p, const struct front_source *s, uint32_t number)
 {
 	*p = (struct fpart){ .source = s, .number = number, .order = number, .held_stamp = NS_NONE };
 	ptime_init(&p->time);
-	buf_init(&p->held, HELD_BYTES_MAX);
+	buf_init(&p->held, 2 * HELD_BYTES_MAX + (size_t)s->conf->max_record); /* the one that jumps always fits */
 }
 
 void
@@ -185,7 +185,7 @@ key_at(struct front *f, struct buf *b, int expr)
 {
 	char text[32];
 	struct val v = eval_value(f->eval, expr);
-	if (v.type == V_NUM)
+	if (v.type == V_NUM) /* a time or an offset: finite */
 		buf_add(b, text, num_text(v.n, text));
 	else if (v.type == V_STR)
 		json_str(b, v.s);
@@ -234,7 +234,7 @@ key_any(struct front *f, const struct keyset *ks, struct key_text *k)
 			continue;
 		}
 		const struct slice *s = &f->rec.slot[ks->slot[i]];
-		k->null = s->kind <= K_NULL;
+		k->null = s->kind <= K_NULL || (s->kind == K_NUM && !isfinite(eval_slot(f->eval, ks->slot[i]).n));
 		if (!k->null)
 			key_value(&k->text, f->eval, ks->slot[i], s);
 	}
@@ -404,19 +404,23 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 	struct buf *b = &out->tuples->bytes;
 	const struct record *rec = &f->rec;
 	size_t size = sizeof(struct tuple) + k->text.len;
-	struct str raw = with_record && r->lines ? utf8_cut(rec->raw, RAW_KEPT) : (struct str){ 0 };
+	struct str raw = { 0 }, file = { 0 };
+	if (with_record && (r->lines || r->metas & EXPR_RAW))
+		raw = r->metas & EXPR_RAW ? rec->raw : utf8_cut(rec->raw, RAW_KEPT);
+	if (with_record && r->metas & EXPR_FILE)
+		file = rec->file;
 	for (size_t i = 0; with_record && i < r->carry.n; i++) {
 		const struct slice *s = &rec->slot[r->carry.slot[i]];
 		size += 5 + (s->kind <= K_TRUE ? 0 : s->len);
 	}
 	uint32_t slots = (uint32_t)(size - sizeof(struct tuple) - k->text.len);
-	size = (size + raw.len + 7) & ~(size_t)7;
+	size = (size + raw.len + file.len + 7) & ~(size_t)7;
 	char *at = buf_room(b, size);
 	must(at != NULL);
 	struct tuple *t = (struct tuple *)(void *)at;
 	*t = (struct tuple){ .rule = (uint32_t)r->index, .klen = (uint32_t)k->text.len, .hash = k->hash, .time = rec->time,
 		.seq = rec->seq, .part = p->number, .flags = flags | (rec->late ? TUPLE_LATE : 0), .size = (uint32_t)size,
-		.slots = slots, .raw = (uint32_t)raw.len };
+		.slots = slots, .raw = (uint32_t)raw.len, .file = (uint32_t)file.len, .offset = rec->offset };
 	at = mempcpy(t + 1, k->text.data, k->text.len);
 	for (size_t i = 0; with_record && i < r->carry.n; i++) {
 		const struct slice *s = &rec->slot[r->carry.slot[i]];
@@ -425,6 +429,7 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 		at = mempcpy(at, s->ptr, s->kind <= K_TRUE ? 0 : s->len);
 	}
 	at = mempcpy(at, raw.ptr, raw.len);
+	at = mempcpy(at, file.ptr, file.len);
 	memset(at, 0, (size_t)((char *)t + size - at));
 	if (with_record && r->shape == SHAPE_RECORD && r->hold == 0) {
 		t->line[0] = str_hash(rec->raw, 1);
@@ -581,24 +586,26 @@ out:
 	}
 }
 
-/* Held lines: a header each {seq, offset, stamp, len}, then the text. The first is the one that jumps. */
+/* Held lines: a header each, then the text and the file's name. The first is the one that jumps. */
 struct held {
 	int64_t seq, offset;
 	nsec stamp;
-	size_t len;
+	size_t len, file;
 };
 
 static void
 hold(struct fpart *p, const struct record *r)
 {
-	struct held h = { r->seq, r->offset, r->stamp, r->raw.len };
+	struct held h = { r->seq, r->offset, r->stamp, r->raw.len, r->file.len };
 	buf_add(&p->held, &h, sizeof h);
 	buf_str_add(&p->held, r->raw);
+	buf_str_add(&p->held, r->file);
+	must(!p->held.over);
 }
 
 /* The jump of what is held was real or false: its records go on, in their order. */
 static void
-release(struct front *f, struct fpart *p, struct block *out, struct str file, nsec wall, bool real)
+release(struct front *f, struct fpart *p, struct block *out, nsec wall, bool real)
 {
 	struct record *r = &f->held_rec;
 	nsec stamp = p->held_stamp;
@@ -611,8 +618,8 @@ release(struct front *f, struct fpart *p, struct block *out, struct str file, ns
 		r->seq = h.seq;
 		r->offset = h.offset;
 		r->stamp = h.stamp;
-		r->file = file;
-		at += sizeof h + h.len;
+		r->file = (struct str){ r->raw.ptr + h.len, h.file };
+		at += sizeof h + h.len + h.file;
 		arena_reset(&f->held_arena);
 		if (parse(f->parser, r, &f->held_arena) != PARSE_OK)
 			continue; /* it parsed before: cannot be */
@@ -648,11 +655,11 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 	}
 	nsec stamp = stamp_of(f, s, r, wall);
 	if (p->held_stamp != NS_NONE) {
-		if (stamp == NS_NONE && p->held.len + r->raw.len + sizeof(struct held) <= HELD_BYTES_MAX) {
+		if (stamp == NS_NONE && p->held.len + r->raw.len + r->file.len + sizeof(struct held) <= HELD_BYTES_MAX) {
 			hold(p, r);
 			return;
 		}
-		release(f, p, out, r->file, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
+		release(f, p, out, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
 	}
 	enum time_verdict tv = ptime_record(&p->time, s->conf, stamp, wall, replay, &r->time);
 	if (b->time_only)
@@ -711,6 +718,6 @@ front_end(struct front *f, struct fpart *p, struct block *out, nsec wall)
 	block_clear(out);
 	f->block_gen++;
 	if (p->held_stamp != NS_NONE)
-		release(f, p, out, STR(""), wall, true);
+		release(f, p, out, wall, true);
 	close_block(p, out);
 }

@@ -44,13 +44,40 @@ rule_state_new(const struct rule *r)
 	return rs;
 }
 
+static void
+val_own(struct val *to, const struct val *from)
+{
+	if (to->type == V_STR)
+		free((void *)(uintptr_t)to->s.ptr);
+	*to = *from;
+	if (from->type == V_STR)
+		to->s.ptr = xmemdup(from->s.ptr, from->s.len);
+}
+
+void
+alert_values(struct open_alert *a, const struct val *value, const struct val *threshold)
+{
+	val_own(&a->value, value);
+	val_own(&a->threshold, threshold);
+}
+
+void
+alert_drop(struct key *k)
+{
+	static const struct val none;
+	if (k->alert)
+		alert_values(k->alert, &none, &none);
+	free(k->alert);
+	k->alert = NULL;
+}
+
 void
 key_release(struct rule_state *rs, struct key *k)
 {
 	panes_release(rs, k);
 	pool_free(&rs->pool, k->panes, k->cap_pane * rs->stride);
-	free(k->alert);
-	carried_free(rs, k->carry);
+	alert_drop(k);
+	key_carry(rs, k, NULL);
 	pool_free(&rs->pool, k->prev, k->prev_len);
 	pool_free(&rs->pool, k, sizeof *k + k->klen + 1);
 }
@@ -420,10 +447,11 @@ carried_new(struct rule_state *rs, size_t bytes)
 }
 
 void
-carried_free(struct rule_state *rs, struct carried *c)
+key_carry(struct rule_state *rs, struct key *k, struct carried *c)
 {
-	if (c)
-		pool_free(&rs->pool, c, sizeof *c + carried_bytes(c));
+	pool_free(&rs->pool, k->carry, sizeof *c + k->carry_bytes);
+	k->carry = c;
+	k->carry_bytes = c ? (uint32_t)carried_bytes(c) : 0;
 }
 
 struct carried *
@@ -432,16 +460,17 @@ carried_of(struct rule_state *rs, const struct tuple *t, const struct carried *b
 	uint32_t keep = rs->rule->samples && before ? before->nline : 0, skip = keep == SAMPLES, size = 0;
 	const char *old = before ? before->bytes + before->slots : NULL;
 	uint32_t old_at = skip ? before->line[0] : 0;
+	struct str raw = utf8_cut(tuple_raw(t), RAW_KEPT);
 	for (uint32_t i = skip; i < keep; i++)
 		size += before->line[i];
-	struct carried *c = carried_new(rs, t->slots + size + t->raw);
+	struct carried *c = carried_new(rs, t->slots + size + raw.len);
 	c->slots = t->slots;
 	memcpy(c->bytes, tuple_slots(t), t->slots);
 	if (size)
 		memcpy(c->bytes + t->slots, old + old_at, size);
 	for (uint32_t i = skip; i < keep; i++)
 		c->line[c->nline++] = before->line[i];
-	memcpy(c->bytes + t->slots + size, tuple_raw(t).ptr, t->raw);
-	c->line[c->nline++] = t->raw;
+	memcpy(c->bytes + t->slots + size, raw.ptr, raw.len);
+	c->line[c->nline++] = (uint32_t)raw.len;
 	return c;
 }

@@ -130,7 +130,8 @@ load_part(struct back *b, const struct save_row *row)
 	TAKE(&r, p->time);
 	TAKE(&r, p->seq);
 	const char *pos = blob(&r, &len);
-	p->pos = xmemdup(pos, len);
+	p->pos = xmalloc(len + 1); /* also where there is none: a stored partition is told from a new one by it */
+	memcpy(p->pos, pos, len);
 	p->pos_len = len;
 	return !r.bad;
 }
@@ -154,14 +155,38 @@ save_part(const struct back *b, size_t source, struct str name, uint32_t *number
 
 /* ---- keys ---- */
 
+static struct val
+val_of(struct reader *r)
+{
+	uint8_t head[2];
+	uint32_t len;
+	struct val v = { .type = V_NULL };
+	TAKE(r, head);
+	if (head[0] > V_STR) {
+		r->bad = true;
+		return v;
+	}
+	v.type = (enum vtype)head[0];
+	if (v.type == V_BOOL)
+		v.b = head[1];
+	else if (v.type == V_NUM)
+		TAKE(r, v.n);
+	else if (v.type == V_STR) {
+		v.s.ptr = blob(r, &len);
+		v.s.len = len;
+	}
+	return v;
+}
+
 static bool
-load_head(struct rule_state *rs, struct key *k, struct reader *r)
+load_head(struct rule_state *rs, struct key *k, struct reader *r, nsec *due)
 {
 	uint8_t flags, small[4];
 	uint32_t len;
 	TAKE(r, flags);
 	TAKE(r, k->seen);
 	TAKE(r, k->opened_at);
+	TAKE(r, *due);
 	k->opened = flags >> 3 & 1;
 	k->emptied = flags >> 4 & 1;
 	if (flags & 1) {
@@ -177,6 +202,8 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r)
 		TAKE(r, a->last);
 		TAKE(r, a->count);
 		TAKE(r, a->since);
+		struct val value = val_of(r), threshold = val_of(r);
+		alert_values(a, &value, &threshold);
 	}
 	if (flags & 2) {
 		struct carried c;
@@ -184,11 +211,17 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r)
 		TAKE(r, c.nline);
 		TAKE(r, c.line);
 		const char *p = blob(r, &len);
-		k->carry = carried_new(rs, len);
-		k->carry->slots = c.slots;
-		k->carry->nline = c.nline;
-		memcpy(k->carry->line, c.line, sizeof c.line);
-		memcpy(k->carry->bytes, p, len);
+		size_t size = c.slots;
+		for (uint32_t i = 0; i < c.nline && i < COUNT_OF(c.line); i++)
+			size += c.line[i];
+		if (size != len || c.nline > COUNT_OF(c.line))
+			return false;
+		struct carried *to = carried_new(rs, len);
+		to->slots = c.slots;
+		to->nline = c.nline;
+		memcpy(to->line, c.line, sizeof c.line);
+		memcpy(to->bytes, p, len);
+		key_carry(rs, k, to);
 	}
 	if (flags & 4) {
 		const char *p = blob(r, &len);
@@ -260,8 +293,11 @@ load_key(struct back *b, const struct save_row *row)
 	k->stored = true;
 	if (row->pane != SAVE_HEAD)
 		return load_pane(rs, k, row->pane, &r);
-	if (!load_head(rs, k, &r))
+	int64_t due;
+	if (!load_head(rs, k, &r, &due))
 		return false;
+	if (rs->rule->shape == SHAPE_WINDOW)
+		wheel_set(rs, k, due); /* what a transition or the rule's first record made due is in no pane */
 	if (k->alert && k->alert->state == ST_FIRING)
 		rs->open++;
 	return true;
@@ -276,13 +312,19 @@ load_tuple(struct back *b, const struct save_row *row)
 	int64_t part = part_of(b, row->key, false);
 	if (row->data.len < sizeof(struct tuple))
 		return false;
-	if (rs == NULL || !rs->kept || part < 0)
+	if (rs == NULL || !rs->kept)
 		return true;
+	if (part < 0) { /* of a partition that had ended: it was not stored, what waits of it still has its place in the order */
+		part = part_of(b, row->key, true);
+		if (part < 0)
+			return true;
+		back_part_gone(b, (uint32_t)part);
+	}
 	struct block in;
 	block_init(&in);
 	buf_str_add(&in.tuples->bytes, row->data);
 	struct tuple *t = (struct tuple *)(void *)in.tuples->bytes.data;
-	if (t->size != row->data.len || sizeof *t + t->klen + t->slots + t->raw > t->size) {
+	if (t->size != row->data.len || sizeof *t + t->klen + t->slots + t->raw + t->file > t->size) {
 		block_free(&in);
 		return false;
 	}
@@ -321,8 +363,8 @@ save_loaded(struct back *b)
 			if (k == NULL)
 				continue;
 			if (rs->rule->shape == SHAPE_WINDOW)
-				window_wake(rs, k);
-			else if (rs->rule->shape == SHAPE_RECORD)
+				continue; /* its timer came with its row */
+			if (rs->rule->shape == SHAPE_RECORD)
 				record_wake(rs, k);
 			else
 				pair_wake(rs, k);

@@ -87,6 +87,7 @@ struct rule {
 	nsec hold;
 	int *prev;               /* slots whose previous values are kept */
 	size_t nprev;
+	unsigned metas;          /* what the back reads of the record itself: EXPR_FILE ... */
 	/* pair */
 	int open, close;
 	nsec within;

@@ -17,6 +17,7 @@ save_enable(struct back *b)
 	buf_init(&b->save->row, ROW_MAX);
 	buf_init(&b->save->fixed, SIZE_MAX / 4);
 	buf_init(&b->save->graves, SIZE_MAX / 4);
+	buf_init(&b->save->given, SIZE_MAX / 4);
 }
 
 void
@@ -33,6 +34,7 @@ save_free(struct save *s)
 	buf_free(&s->row);
 	buf_free(&s->fixed);
 	buf_free(&s->graves);
+	buf_free(&s->given);
 	free(s);
 }
 
@@ -53,6 +55,17 @@ put_blob(struct buf *b, const void *p, uint32_t n)
 }
 
 static void
+put_val(struct buf *b, const struct val *v)
+{
+	uint8_t head[2] = { (uint8_t)v->type, v->type == V_BOOL && v->b };
+	PUT(b, head);
+	if (v->type == V_NUM)
+		PUT(b, v->n);
+	else if (v->type == V_STR)
+		put_blob(b, v->s.ptr, (uint32_t)v->s.len);
+}
+
+static void
 encode_head(const struct key *k, struct buf *b)
 {
 	uint8_t flags = (uint8_t)((k->alert != NULL) | (k->carry != NULL) << 1 | (k->prev != NULL) << 2 | k->opened << 3 |
@@ -60,6 +73,7 @@ encode_head(const struct key *k, struct buf *b)
 	PUT(b, flags);
 	PUT(b, k->seen);
 	PUT(b, k->opened_at);
+	PUT(b, k->due);
 	if (k->alert) {
 		const struct open_alert *a = k->alert;
 		uint8_t small[4] = { (uint8_t)a->state, (uint8_t)a->level, a->partial, a->clocks };
@@ -68,6 +82,8 @@ encode_head(const struct key *k, struct buf *b)
 		PUT(b, a->last);
 		PUT(b, a->count);
 		PUT(b, a->since);
+		put_val(b, &a->value);
+		put_val(b, &a->threshold);
 	}
 	if (k->carry) {
 		uint32_t size = k->carry->slots;
@@ -289,6 +305,7 @@ save_note(struct back *b)
 	s->at = s->copied = s->fixed_at = 0;
 	buf_clear(&s->copies);
 	buf_clear(&s->fixed);
+	buf_clear(&s->given);
 	size_t n = 0;
 	for (size_t i = 0; i < s->nnoted; i++) {
 		struct save_key k = s->noted[i];
@@ -324,10 +341,9 @@ read_row(const struct buf *from, size_t *at, struct save_row *row)
 	return true;
 }
 
-bool
-save_next(struct back *b, struct save_row *row)
+static bool
+next_row(struct save *s, struct save_row *row)
 {
-	struct save *s = b->save;
 	if (read_row(&s->fixed, &s->fixed_at, row))
 		return true;
 	for (;;) {
@@ -347,14 +363,30 @@ save_next(struct back *b, struct save_row *row)
 	}
 }
 
+bool
+save_next(struct back *b, struct save_row *row)
+{
+	if (!next_row(b->save, row))
+		return false;
+	if (row->data.ptr == NULL)
+		keep_row(&b->save->given, row->kind, row->rule, row->key, row->pane, NULL);
+	return true;
+}
+
 void
 save_abort(struct back *b)
 {
+	struct save *s = b->save;
 	struct save_row row;
 	while (save_next(b, &row))
-		if (row.data.ptr == NULL) /* its key may be gone for good: the tombstone must not be lost */
-			keep_row(&b->save->graves, row.kind, row.rule, row.key, row.pane, NULL);
-	b->save->all = true;
+		;
+	/* Those keys may be gone for good: their tombstones must not be lost. Newer ones come after them. */
+	buf_str_add(&s->given, buf_str(&s->graves));
+	struct buf swap = s->graves;
+	s->graves = s->given;
+	s->given = swap;
+	buf_clear(&s->given);
+	s->all = true;
 }
 
 void

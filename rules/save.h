@@ -22,7 +22,7 @@ struct save_row {
 void save_enable(struct back *b); /* before the first block: changes are tracked from here on */
 void save_note(struct back *b);
 bool save_next(struct back *b, struct save_row *row); /* false: the generation is complete */
-/* The generation could not be written: the next one writes all there is. */
+/* The generation could not be written, or not be made valid: the next one writes all there is. Before the next note. */
 void save_abort(struct back *b);
 size_t save_pending(const struct back *b); /* keys changed since the last note */
 

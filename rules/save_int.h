@@ -5,7 +5,7 @@
 #include "rules/back_int.h"
 #include "rules/save.h"
 
-#define SAVE_VERSION 0x77720001u /* "wr", 1: another layout or byte order reads as something else */
+#define SAVE_VERSION 0x77720002u /* "wr", 2: another layout or byte order reads as something else */
 
 struct save_key {
 	struct rule_state *rs;
@@ -22,6 +22,7 @@ struct save {
 	size_t fixed_at;
 	struct buf row;
 	struct buf graves;   /* tombstones for the next generation */
+	struct buf given;    /* those of the generation being written, again the next one's if it fails */
 	bool all;            /* the next note lists every key */
 };
 

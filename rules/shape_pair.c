@@ -48,7 +48,7 @@ pair_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 		return;
 	k->opened = true;
 	k->opened_at = t->time;
-	k->carry = carried_of(rs, t, NULL);
+	key_carry(rs, k, carried_of(rs, t, NULL));
 	timer_set(rs, k, t->time + rs->rule->within);
 }
 

@@ -29,6 +29,8 @@ record_open(struct back *b, struct rule_state *rs, const struct key *k, const st
 	}
 	carried_slots(b, r, tuple_slots(t), t->slots);
 	b->rec.raw = tuple_raw(t);
+	b->rec.file = tuple_file(t);
+	b->rec.offset = t->offset;
 	b->rec.time = t->time;
 	b->rec.seq = t->seq;
 	eval_begin(b->eval, &b->rec, str_of(b->rs->config->nsource ? b->rs->config->source[b->part[t->part].source].name : ""),
@@ -40,7 +42,7 @@ static void
 record_close(struct back *b, const struct rule *r)
 {
 	slots_clear(b, r);
-	b->rec.raw = STR("");
+	b->rec.raw = b->rec.file = STR("");
 	eval_set_prev(b->eval, NULL);
 	arena_reset(&b->arena);
 }
@@ -60,7 +62,7 @@ level_of(struct back *b, const struct rule *r, const struct tuple *t)
 static uint64_t
 equal_number(struct rule_state *rs, const struct tuple *t)
 {
-	nsec ms = t->time / NS_PER_MS;
+	nsec ms = t->time / NS_PER_MS - (t->time % NS_PER_MS < 0); /* as in the id */
 	if (rs->equal_ms != ms) {
 		rs->equal_ms = ms;
 		rs->nequal = 0;
@@ -84,9 +86,7 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 		.ends = NS_NONE, .count = 1 };
 	if (t->time > rs->last_true)
 		rs->last_true = t->time;
-	struct carried *c = carried_of(rs, t, NULL);
-	carried_free(rs, k->carry);
-	k->carry = c;
+	key_carry(rs, k, carried_of(rs, t, NULL));
 	if (r->hold == 0) {
 		uint64_t line[3] = { t->line[0], t->line[1], equal_number(rs, t) };
 		e.line = line;
@@ -101,17 +101,19 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 		*a = (struct open_alert){ .state = ST_FIRING, .level = level, .start = t->time, .last = t->time, .count = 1 };
 		rs->open++;
 		values(b, r, level, &e);
+		alert_values(a, &e.value, &e.threshold);
 		emit(b, rs, k, &e);
 		return;
 	}
 	a->last = t->time;
 	a->count++;
+	values(b, r, level, &e);
+	alert_values(a, &e.value, &e.threshold);
 	if (a->level != level) { /* the newest match says how bad it is */
 		a->level = level;
 		e.event = EV_LEVEL;
 		e.start = a->start;
 		e.count = a->count;
-		values(b, r, level, &e);
 		emit(b, rs, k, &e);
 	}
 }
@@ -167,16 +169,10 @@ record_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
 	key_touch(b, rs, k);
 	if (a && a->last + r->hold <= now) {
 		struct emit e = { .event = EV_RESOLVED, .state = ST_RESOLVED, .level = a->level, .timestamp = a->last + r->hold,
-			.start = a->start, .ends = a->last + r->hold, .count = a->count };
-		carried_slots(b, r, k->carry->bytes, k->carry->slots);
-		b->rec.time = a->last;
-		b->rec.raw = (struct str){ k->carry->bytes + k->carry->slots, k->carry->line[0] };
-		eval_begin(b->eval, &b->rec, STR(""), &b->arena);
-		values(b, r, a->level, &e);
+			.start = a->start, .ends = a->last + r->hold, .count = a->count, .value = a->value, .threshold = a->threshold };
 		emit(b, rs, k, &e);
 		record_close(b, r);
-		free(k->alert);
-		k->alert = NULL;
+		alert_drop(k);
 		rs->open--;
 	}
 	if (k->prev && k->seen + r->forget <= now) {

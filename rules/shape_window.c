@@ -137,9 +137,7 @@ window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	if (k == NULL)
 		return;
 	key_touch(b, rs, k);
-	struct carried *c = carried_of(rs, t, k->carry);
-	carried_free(rs, k->carry);
-	k->carry = c;
+	key_carry(rs, k, carried_of(rs, t, k->carry));
 }
 
 void
@@ -333,8 +331,7 @@ finish(struct back *b, struct rule_state *rs, struct key *k, const struct view *
 	tell(b, rs, k, v, k->alert->state == ST_PENDING ? EV_DROPPED : EV_RESOLVED, cause);
 	if (k->alert->state == ST_FIRING)
 		rs->open--;
-	free(k->alert);
-	k->alert = NULL;
+	alert_drop(k);
 }
 
 static int
@@ -469,6 +466,13 @@ least(int64_t *to, int64_t v, int64_t after)
 		*to = v;
 }
 
+/* The first boundary at t or later. */
+static int64_t
+boundary_from(nsec t, nsec every)
+{
+	return t / every + (t % every > 0);
+}
+
 /* The next boundary after `at` at which this key may change. */
 static int64_t
 next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
@@ -491,14 +495,8 @@ next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
 	}
 	for (int l = 0; k->alert && l < LEVELS; l++)
 		if (k->alert->clocks >> l & 1)
-			least(&next, (k->alert->since[l] + r->for_[l] + r->every - 1) / r->every, at);
+			least(&next, boundary_from(k->alert->since[l] + r->for_[l], r->every), at);
 	return next;
-}
-
-void
-window_wake(struct rule_state *rs, struct key *k)
-{
-	wheel_set(rs, k, next_wake(rs, k, rs->at == NEVER ? INT64_MIN / 2 : rs->at));
 }
 
 static void
@@ -547,7 +545,11 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	int64_t next = next_wake(rs, k, at);
 	if (b->emitted != told) /* what did not count beside this transition counts at the next boundary */
 		least(&next, at + 1, at);
-	if (next == NEVER && k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n)
+	bool over = k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n;
+	if (over) { /* records already folded for later begin another life: what it carried ends here in any case */
+		key_carry(rs, k, NULL);
+	}
+	if (over && next == NEVER)
 		key_drop(b, rs, k);
 	else
 		wheel_set(rs, k, next);
