@@ -105,7 +105,6 @@ step_row(void *arg, struct str partition, int64_t seq, int kind, struct str data
 		if (kind == STEP_JOIN && seq < 0) /* before its first record: the last one told decides */
 			n->nstep = 0;
 		if (kind != STEP_LEAVE && data.len == sizeof(nsec)) {
-			g->parts += n->nstep == 0;
 			n->step = xrealloc(n->step, (n->nstep + 1) * sizeof *n->step);
 			n->step[n->nstep].seq = seq;
 			memcpy(&n->step[n->nstep++].mark, data.ptr, sizeof(nsec));
@@ -164,6 +163,7 @@ steps_load(struct lanes *l, const char *dir, int *code)
 		for (size_t i = 0; i < l->nlane; i++) {
 			l->lane[i].front.step = l->lane[i].step;
 			l->lane[i].front.nstep = l->lane[i].nstep;
+			g.parts += l->lane[i].nstep > 0;
 		}
 		for (size_t i = 0; i < l->app->config->nsource; i++)
 			lanes_quiet(l, i);
