@@ -5,10 +5,17 @@
 #
 # SANITIZE=address,undefined  another flavour, in its own folder     T=folder/name  one test for `make unit`
 # PREFIX=/usr/local DESTDIR=  where install puts weir                BENCH_BYTES=512MB BENCH_ROUNDS=3  for bench
+# V=1  show the commands
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
 
 comma := ,
+V ?= 0
+ifeq ($(V),1)
+run = $(3)
+else
+run = @printf '  %-4s %s\n' '$(1)' '$(2)'; $(3)
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -24,8 +31,13 @@ WARN := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-
 CFLAGS ?= -O2 -g
 FLAGS := -std=c11 -D_GNU_SOURCE -I. $(WARN) -pthread -MMD -MP \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2 -fstack-protector-strong) -fPIE
-LIBFLAGS = $(shell pkg-config --cflags $(LIBS))
-LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
+ifneq ($(filter-out deps help clean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell pkg-config --exists $(LIBS) 2>/dev/null && echo yes),yes)
+$(error some of the libraries $(LIBS) (or pkg-config) are not installed: run make deps)
+endif
+endif
+LIBFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
 LDFLAGS := -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 SRC := $(filter-out %_test.c %_fuzz.c core/main.c,$(wildcard core/*.c config/*.c ingest/*.c rules/*.c sinks/*.c))
@@ -38,20 +50,20 @@ all: $B/weir
 
 $B/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(CFLAGS) $(LIBFLAGS) -c $< -o $@
+	$(call run,cc,$<,$(CC) $(FLAGS) $(CFLAGS) $(LIBFLAGS) -c $< -o $@)
 
 $B/libweir.a: $(OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call run,ar,$@,ar rcs $@ $^)
 
 $B/weir: $B/core/main.o $B/libweir.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call run,ld,$@,$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@)
 
 $B/%_test: $B/%_test.o $B/libweir.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call run,ld,$@,$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@)
 
 $B/bench/%: $B/bench/%.o $B/libweir.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call run,ld,$@,$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@)
 
 # every test: unit tests beside the code, then the scripts under testdata
 tests: $(TESTS)
@@ -60,7 +72,7 @@ test: all tests
 
 # one test: make unit T=rules/expr
 unit: $B/$(T)_test
-	$<
+	@$<
 
 demo: all
 	@BIN=$B testdata/demo/demo.sh
@@ -72,14 +84,15 @@ deps:
 	@testdata/deps.sh
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $B/weir $(DESTDIR)$(PREFIX)/bin/weir
+	@install -d "$(DESTDIR)$(PREFIX)/bin"
+	@install -m 755 $B/weir "$(DESTDIR)$(PREFIX)/bin/weir"
+	@echo "installed $(DESTDIR)$(PREFIX)/bin/weir"
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 clean:
-	rm -rf build
+	@rm -rf build
 
 # make would delete these as intermediate files and build them again
 .SECONDARY: $(TESTS:=.o) $(BENCH:=.o)

@@ -1,6 +1,7 @@
 /* app.c - load, compile, report. */
 #include "core/app.h"
 
+#include "core/policy.h"
 #include "sinks/sink.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ app_load(const char *path)
 	diags_init(&a->diags);
 	a->config = config_load(path, source_kinds, sink_kinds, &a->diags);
 	a->rules = ruleset_new(a->config, &a->diags);
+	policy_free(policy_new(a->config, &a->diags)); /* its mistakes are told with the others */
 	fputs(buf_z(&a->diags.warn), stderr);
 	if (a->diags.n) {
 		fputs(buf_z(&a->diags.text), stderr);

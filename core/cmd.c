@@ -42,17 +42,19 @@ static const struct cmd_opt opts_replay[] = {
 	{ .name = "source", .type = OPT_STR, .off = offsetof(struct cmd_opts, source), .metavar = "NAME",
 		.help = "read the files as this source, where there are several of kind files" },
 	{ .name = "state", .type = OPT_STR, .off = offsetof(struct cmd_opts, state), .metavar = "DIR",
-		.help = "apply the steps that the live run with this state directory recorded" },
+		.help = "apply the steps that the live run with this state directory recorded, and end where it stood" },
 	{ .name = "send", .type = OPT_FLAG, .off = offsetof(struct cmd_opts, send),
-		.help = "deliver to the sinks too" },
+		.help = "deliver to the sinks too, in a state of its own" },
 	{ .name = "drain", .type = OPT_DUR, .off = offsetof(struct cmd_opts, drain), .metavar = "D",
-		.help = "with --send: wait up to D for deliveries (default 60s)" },
+		.help = "with --send: wait up to D for deliveries (default 60s)", .needs = "send" },
 	{ 0 },
 };
 static const struct cmd_opt opts_check[] = {
 	CONFIG(true),
 	{ .name = "explain", .type = OPT_FLAG, .off = offsetof(struct cmd_opts, explain),
 		.help = "also print what the rules were compiled to" },
+	{ .name = "source", .type = OPT_STR, .off = offsetof(struct cmd_opts, source), .metavar = "NAME",
+		.help = "read the logs as this source, where there are several of kind files" },
 	{ 0 },
 };
 static const struct cmd_opt opts_status[] = {
@@ -256,6 +258,11 @@ check_together(const struct scan *s, const struct cmd_opts *o, struct buf *said)
 	bool any = !c->any_of[0];
 	for (const struct cmd_opt *p = c->opts; p->name; p++) {
 		bool given = s->given >> (p - c->opts) & 1;
+		const struct cmd_opt *needs = given && p->needs ? opt_find(c, str_of(p->needs), 0) : NULL;
+		if (needs && !(s->given >> (needs - c->opts) & 1)) {
+			buf_printf(said, "weir %s: --%s does nothing without --%s\n", c->name, p->name, p->needs);
+			return CMD_USAGE;
+		}
 		if (p->required && !given) {
 			buf_printf(said, "weir %s: needs -%c %s, %s\n", c->name, p->letter, p->metavar, p->help);
 			return CMD_USAGE;

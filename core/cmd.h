@@ -41,6 +41,7 @@ struct cmd_opt {
 	bool required;
 	const char *metavar, *help;
 	int64_t min, max; /* OPT_INT */
+	const char *needs; /* another option without which this one says nothing; NULL */
 };
 
 struct cmd {

@@ -1,12 +1,12 @@
 /* cmd_replay.c - archived logs through the same engine: `weir replay`. */
 #include "core/cmd.h"
 #include "core/json.h"
-#include "core/lanes.h"
-#include "core/log.h"
+#include "core/replay.h"
 #include "sinks/sink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void
 print(const struct alert *a, bool json, struct buf *out)
@@ -26,72 +26,72 @@ print(const struct alert *a, bool json, struct buf *out)
 	free(conf);
 }
 
-/* Transitions that no later one can precede, in order. */
-static uint64_t
-flush(struct lanes *l, nsec before, bool json)
+/* Transitions that no later one can precede, in order. false: --send failed, told. */
+static bool
+flush(struct lanes *l, struct sending *s, nsec before, bool json, uint64_t *told)
 {
 	const struct alert *const *v;
 	struct buf out;
 	size_t n = back_out(l->back, before, &v);
+	bool good = true;
 	buf_init(&out, SIZE_MAX / 4);
 	for (size_t i = 0; i < n; i++)
 		print(v[i], json, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	buf_free(&out);
+	if (s && n)
+		fflush(stdout); /* deliveries take their time */
+	for (size_t i = 0; s && i < n && good && !sending_interrupted(); i++)
+		good = sending_put(s, v[i]);
 	back_out_done(l->back, n);
-	return n;
-}
-
-static int
-source_index(const struct config *c, const char *name, size_t nfiles)
-{
-	int found = -1;
-	for (size_t i = 0; i < c->nsource; i++) {
-		if (strcmp(c->source[i].kind->name, "files") != 0)
-			continue;
-		if (name ? strcmp(c->source[i].name, name) == 0 : nfiles > 0) {
-			if (found >= 0) {
-				fprintf(stderr, "weir: the configuration has several `files` sources; say which one the files belong to "
-					"with --source NAME\n");
-				return -2;
-			}
-			found = (int)i;
-		}
-	}
-	if (found < 0 && (name || nfiles)) {
-		fprintf(stderr, name ? "weir: no `files` source is named %s\n" : "weir: the configuration has no `files` source%s\n",
-			name ? name : "");
-		return -2;
-	}
-	return found;
+	*told += n;
+	return good;
 }
 
 static void
 summary(const struct lanes *l, uint64_t transitions)
 {
-	uint64_t bad[VERDICTS] = { 0 }, late = 0, skewed = 0, untimed = 0;
-	for (size_t i = 0; i < l->nlane; i++) {
-		const struct fpart *p = &l->lane[i].front;
-		for (int v = 0; v < VERDICTS; v++)
-			bad[v] += p->bad[v];
-		late += p->time.late;
-		skewed += p->time.skewed;
-		untimed += p->time.untimed;
-	}
-	fprintf(stderr, "%llu records, %llu transitions", (unsigned long long)l->records, (unsigned long long)transitions);
-	if (late || skewed || untimed)
-		fprintf(stderr, "; time: %llu late, %llu skewed, %llu without", (unsigned long long)late, (unsigned long long)skewed,
-			(unsigned long long)untimed);
-	for (int v = 1; v < VERDICTS; v++)
-		if (bad[v]) {
-			fprintf(stderr, "; malformed (%s): %llu", verdict_name[v], (unsigned long long)bad[v]);
-			for (size_t i = 0; i < l->nlane; i++)
-				if (l->lane[i].front.bad[v]) {
-					fprintf(stderr, ", such as %s", l->lane[i].front.sample[v]);
-					break;
-				}
-		}
-	fputc('\n', stderr);
+	struct buf out;
+	buf_init(&out, 1 << 16);
+	lanes_summary(l, &out);
+	fprintf(stderr, "%llu transitions of %s\n", (unsigned long long)transitions, buf_z(&out));
+	buf_free(&out);
+}
+
+/* What a live run with this configuration knows and this replay does not use. */
+static void
+tell_steps(const struct config *c)
+{
+	char *file = xasprintf("%s/weir.db", c->state);
+	if (access(file, F_OK) == 0)
+		fprintf(stderr, "a weir has run with this configuration: where it moved time by the clock (silence, files that came "
+			"and went) this replay may differ from it; --state %s applies what it recorded\n", c->state);
+	free(file);
+}
+
+static int
+replay(struct lanes *l, struct app *a, const struct cmd_opts *o)
+{
+	int code = CMD_DONE;
+	uint64_t told = 0;
+	if (o->state && !steps_load(l, o->state, &code))
+		return code;
+	if (o->state == NULL)
+		tell_steps(a->config);
+	struct sending *s = o->send ? sending_open(a, &code) : NULL;
+	if (o->send && s == NULL)
+		return code;
+	bool good = true;
+	while (good && !(s && sending_interrupted()) && lanes_step(l))
+		good = flush(l, s, back_settled(l->back), o->json, &told);
+	if (good && (!l->stepped || o->until > 0)) /* with steps time ends where the live run's did */
+		back_end(l->back, o->until);
+	good = good && flush(l, s, INT64_MAX, o->json, &told);
+	fflush(stdout);
+	summary(l, told);
+	if (s)
+		code = sending_close(s, o->drain);
+	return good && !l->failed ? code : CMD_FAILED;
 }
 
 int
@@ -100,26 +100,17 @@ cmd_replay(const struct cmd_opts *o)
 	struct app *a = app_load(o->config);
 	if (a == NULL)
 		return CMD_USAGE;
-	int code = CMD_DONE, only = source_index(a->config, o->source, o->noperand);
+	int code = CMD_DONE, only = lanes_source(a->config, o->source, o->noperand);
 	if (only == -2) {
 		app_free(a);
 		return CMD_USAGE;
 	}
 	struct lanes l;
-	uint64_t told = 0;
 	struct lanes_what what = { .only = only, .files = o->operand, .nfiles = o->noperand,
 		.jobs = o->jobs ? o->jobs : a->config->workers, .from = o->from == NS_NONE ? INT64_MIN : o->from,
 		.to = o->to == NS_NONE ? INT64_MAX : o->to };
-	if (lanes_open(&l, a, &what, &code)) {
-		while (lanes_step(&l))
-			told += flush(&l, back_settled(l.back), o->json);
-		back_end(l.back, o->until);
-		told += flush(&l, INT64_MAX, o->json);
-		fflush(stdout);
-		summary(&l, told);
-		if (l.failed)
-			code = CMD_FAILED;
-	}
+	if (lanes_open(&l, a, &what, &code))
+		code = replay(&l, a, o);
 	lanes_close(&l);
 	app_free(a);
 	return code;

@@ -8,6 +8,29 @@
 
 #define LANE_ERRORS_MAX 1000 /* failures of one partition before it is given up */
 
+int
+lanes_source(const struct config *c, const char *name, size_t nfiles)
+{
+	int found = -1;
+	for (size_t i = 0; i < c->nsource; i++) {
+		if (strcmp(c->source[i].kind->name, "files") != 0)
+			continue;
+		if (name ? strcmp(c->source[i].name, name) == 0 : nfiles > 0) {
+			if (found >= 0) {
+				fprintf(stderr, "weir: the configuration has several `files` sources; say which one the files belong to "
+					"with --source NAME\n");
+				return -2;
+			}
+			found = (int)i;
+		}
+	}
+	if (found < 0 && name)
+		fprintf(stderr, "weir: no `files` source is named %s\n", name);
+	else if (found < 0 && nfiles)
+		fprintf(stderr, "weir: the configuration has no `files` source to read these files as\n");
+	return found < 0 && (name || nfiles) ? -2 : found;
+}
+
 static bool
 source_open(struct lanes *l, const struct source_conf *c, const struct source_env *env, int *code)
 {
@@ -84,7 +107,7 @@ read_on(struct lanes *l)
 		j->part = n->part;
 		j->front = &n->front;
 		j->wall = l->wall;
-		j->replay = true;
+		j->replay = !l->stepped;
 		workers_submit(l->workers, j);
 	}
 }
@@ -116,6 +139,22 @@ settle(struct lanes *l, struct lane *n, const struct job *j)
 	n->done = true;
 }
 
+/* All partitions of the source have ended, or it never had one: its time goes on as far as the live run's did. */
+void
+lanes_quiet(struct lanes *l, size_t source)
+{
+	struct ptime t;
+	if (l->quiet == NULL || l->quiet[source].mark == NS_NONE)
+		return;
+	for (size_t i = 0; i < l->nlane; i++)
+		if (l->lane[i].reach.source == source && !(l->lane[i].done && l->lane[i].leaves))
+			return;
+	ptime_init(&t);
+	t.mark = l->quiet[source].mark;
+	back_mark(l->back, l->quiet[source].number, &t);
+	back_part_return(l->back, l->quiet[source].number);
+}
+
 bool
 lanes_step(struct lanes *l)
 {
@@ -132,9 +171,12 @@ lanes_step(struct lanes *l)
 		l->bytes += j->batch.len;
 		take(l, &j->block);
 	} else if (end) {
+		fpart_steps(&n->front, INT64_MAX); /* what silence did after the last record */
 		front_end(workers_front(l->workers), &n->front, &l->block, l->wall);
 		take(l, &l->block);
-		back_part_leave(l->back, n->number);
+		if (!l->stepped || n->leaves)
+			back_part_leave(l->back, n->number);
+		lanes_quiet(l, n->reach.source);
 	}
 	workers_give_back(l->workers, j);
 	back_advance(l->back);
@@ -142,15 +184,45 @@ lanes_step(struct lanes *l)
 }
 
 void
+lanes_summary(const struct lanes *l, struct buf *out)
+{
+	uint64_t bad[VERDICTS] = { 0 }, late = 0, skewed = 0, untimed = 0;
+	for (size_t i = 0; i < l->nlane; i++) {
+		const struct fpart *p = &l->lane[i].front;
+		for (int v = 0; v < VERDICTS; v++)
+			bad[v] += p->bad[v];
+		late += p->time.late;
+		skewed += p->time.skewed;
+		untimed += p->time.untimed;
+	}
+	buf_printf(out, "%llu records", (unsigned long long)l->records);
+	if (late || skewed || untimed)
+		buf_printf(out, "; time: %llu late, %llu skewed, %llu without", (unsigned long long)late, (unsigned long long)skewed,
+			(unsigned long long)untimed);
+	for (int v = 1; v < VERDICTS; v++)
+		if (bad[v]) {
+			buf_printf(out, "; malformed (%s): %llu", verdict_name[v], (unsigned long long)bad[v]);
+			for (size_t i = 0; i < l->nlane; i++)
+				if (l->lane[i].front.bad[v]) {
+					buf_printf(out, ", such as %s", l->lane[i].front.sample[v]);
+					break;
+				}
+		}
+}
+
+void
 lanes_close(struct lanes *l)
 {
 	workers_free(l->workers); /* first: nothing of a partition is out after it */
-	for (size_t i = 0; i < l->nlane; i++)
+	for (size_t i = 0; i < l->nlane; i++) {
 		fpart_release(&l->lane[i].front);
+		free(l->lane[i].step);
+	}
 	for (size_t i = 0; i < l->nsource; i++)
 		l->source[i].kind->close(&l->source[i]);
 	block_free(&l->block);
 	back_free(l->back);
+	free(l->quiet);
 	free(l->lane);
 	free(l->source);
 }

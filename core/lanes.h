@@ -14,6 +14,9 @@ struct lane {
 	uint32_t number;
 	bool done;
 	unsigned errors;
+	struct place *step; /* with steps: the live run's, owned */
+	size_t nstep;
+	bool leaves;        /* its last step: the live run saw it end */
 	struct reach reach; /* while reach.job is set, front and part are a worker's */
 };
 
@@ -29,6 +32,11 @@ struct lanes {
 	struct back *back;
 	nsec wall;
 	uint64_t bytes, records;
+	struct lanes_quiet { /* a source that went on without partitions, with steps */
+		nsec mark;
+		uint32_t number;
+	} *quiet;       /* one a source; NULL: none */
+	bool stepped; /* replay_steps.c: time goes as far as the live run's did, and no record is held */
 	bool failed; /* a file could not be read to its end: told */
 };
 
@@ -40,10 +48,15 @@ struct lanes_what {
 	nsec from, to;            /* only records with from <= event time < to reach the rules */
 };
 
+/* Index of the `files` source that the named files are read as; -1: all sources; -2: unclear, told. */
+int lanes_source(const struct config *c, const char *name, size_t nfiles);
 /* false: told, exit code in *code. lanes_close either way. */
 bool lanes_open(struct lanes *l, const struct app *a, const struct lanes_what *what, int *code);
 /* Reads on, and one batch goes through the back. false: all are done. */
 bool lanes_step(struct lanes *l);
+void lanes_quiet(struct lanes *l, size_t source); /* with steps: see there */
+/* "1200 records; time: 3 late ..": what was read and what was wrong with it; no newline. */
+void lanes_summary(const struct lanes *l, struct buf *out);
 void lanes_close(struct lanes *l);
 
 #endif

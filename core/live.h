@@ -28,6 +28,7 @@ struct live_lane {
 	uint32_t number;
 	int64_t seq;         /* of the last record taken */
 	bool at_end, left;
+	bool leaving;        /* left since the last commit: a step to store */
 	bool joined;         /* began beside others since the last commit: a step to store, with its place and its mark */
 	nsec join;
 	int64_t join_seq;
@@ -43,7 +44,7 @@ struct live_lane {
 struct live_quiet {          /* a source without partitions goes on as one quiet one */
 	uint32_t number;
 	struct ptime time;
-	bool counts;
+	bool counts, moved;  /* moved: since the last commit, a step to store */
 };
 
 struct live {

@@ -130,7 +130,7 @@ static void
 lane_leave(struct live *l, struct live_lane *n)
 {
 	reach_idle(&n->reach);
-	n->left = true;
+	n->left = n->leaving = true;
 	workers_partitions(l->workers, --l->here);
 	if (n->front.time.mark > l->quiet[n->index].time.mark)
 		l->quiet[n->index].time = n->front.time;
@@ -351,6 +351,7 @@ live_silence(struct live *l)
 		}
 		if (!q->counts)
 			continue;
+		q->moved = true;
 		if (q->time.base != NS_NONE)
 			ptime_silence(&q->time, c, wall);
 		else if (wall - c->late - c->idle > q->time.mark)

@@ -147,27 +147,46 @@ put_one(struct live *l, const struct alert *a, nsec now)
 }
 
 static enum err
-put_steps(struct live *l)
+put_step(struct live *l, size_t source, const char *part, int64_t seq, int kind, nsec mark)
 {
 	struct buf key;
-	enum err e = ERR_OK;
 	buf_init(&key, 1 << 16);
-	for (size_t i = 0; i < l->nlane && e == ERR_OK; i++) {
-		const struct live_lane *n = l->lane[i];
-		if (n->nmoved == 0 && !n->joined)
-			continue;
-		buf_clear(&key);
-		buf_addz(&key, n->source->conf->name);
-		buf_addc(&key, '\0');
-		buf_addz(&key, n->part->name);
-		if (n->joined)
-			e = store_step(l->store, buf_str(&key), n->join_seq, STEP_JOIN, (struct str){ (const char *)&n->join, sizeof n->join });
-		for (size_t k = 0; k < n->nmoved && e == ERR_OK; k++)
-			e = store_step(l->store, buf_str(&key), n->moved[k].seq, STEP_SILENCE,
-				(struct str){ (const char *)&n->moved[k].mark, sizeof n->moved[k].mark });
-	}
+	buf_addz(&key, l->app->config->source[source].name);
+	buf_addc(&key, '\0');
+	buf_addz(&key, part);
+	enum err e = store_step(l->store, buf_str(&key), seq, kind, (struct str){ (const char *)&mark, sizeof mark });
 	buf_free(&key);
 	return e;
+}
+
+static enum err
+put_steps(struct live *l)
+{
+	enum err e = ERR_OK;
+	for (size_t i = 0; i < l->nlane && e == ERR_OK; i++) {
+		const struct live_lane *n = l->lane[i];
+		if (n->joined)
+			e = put_step(l, n->index, n->part->name, n->join_seq, STEP_JOIN, n->join);
+		for (size_t k = 0; k < n->nmoved && e == ERR_OK; k++)
+			e = put_step(l, n->index, n->part->name, n->moved[k].seq, STEP_SILENCE, n->moved[k].mark);
+		if (n->leaving && n->left && e == ERR_OK)
+			e = put_step(l, n->index, n->part->name, n->seq, STEP_LEAVE, n->front.time.mark);
+	}
+	for (size_t i = 0; i < l->app->config->nsource && e == ERR_OK; i++)
+		if (l->quiet[i].moved && l->quiet[i].counts) /* the source itself: a partition without a name */
+			e = put_step(l, i, "", 0, STEP_SILENCE, l->quiet[i].time.mark);
+	return e;
+}
+
+static bool
+any_step(const struct live *l)
+{
+	bool any = false;
+	for (size_t i = 0; i < l->nlane; i++)
+		any |= l->lane[i]->nmoved > 0 || l->lane[i]->joined || l->lane[i]->leaving;
+	for (size_t i = 0; i < l->app->config->nsource; i++)
+		any |= l->quiet[i].moved;
+	return any;
 }
 
 static void
@@ -175,8 +194,10 @@ steps_done(struct live *l)
 {
 	for (size_t i = 0; i < l->nlane; i++) {
 		l->lane[i]->nmoved = 0;
-		l->lane[i]->joined = false;
+		l->lane[i]->joined = l->lane[i]->leaving = false;
 	}
+	for (size_t i = 0; i < l->app->config->nsource; i++)
+		l->quiet[i].moved = false;
 }
 
 /* No space: hold, give the reserve up once, and try again later. Anything else is the end of this process. */
@@ -343,10 +364,7 @@ ckpt_trouble(struct live *l, enum err e)
 static enum err
 store_moved(struct live *l)
 {
-	bool any = false;
-	for (size_t i = 0; i < l->nlane; i++)
-		any |= l->lane[i]->nmoved > 0 || l->lane[i]->joined;
-	if (!any)
+	if (!any_step(l))
 		return ERR_OK;
 	enum err e = store_begin(l->store);
 	if (e == ERR_OK)

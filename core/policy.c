@@ -280,6 +280,60 @@ route(struct policy *p, const struct alert *a, enum level level, const struct po
 	}
 }
 
+/* Does the match read what only an alert knows: a value of its rule's key? */
+static bool
+reads_key(const struct policy *p, const struct entry *e, const struct rule_def *r)
+{
+	int slots[PATH_SEGS_MAX * 4];
+	size_t n = e->match < 0 ? 0 : expr_slots(p->x, e->match, slots, COUNT_OF(slots));
+	for (size_t i = 0; i < n && i < COUNT_OF(slots); i++) {
+		const struct path *path = &p->paths.v[slots[i]];
+		bool in_key = path->nseg > 1 && strcmp(path->seg[0], "key") == 0;
+		struct str name = in_key ? path_rest(path) : str_of(path->text);
+		for (size_t k = 0; k < r->nby; k++)
+			if ((in_key || !is_own(path)) && r->by[k].s && str_eq(name, str_of(r->by[k].s)))
+				return true;
+	}
+	return n > COUNT_OF(slots);
+}
+
+bool
+policy_reaches(struct policy *p, const struct rule_def *r, enum level level)
+{
+	struct buf labels;
+	struct alert a = { .event = EV_FIRING, .state = ST_FIRING, .level = level, .rule = r->name.s };
+	struct record rec = { .slot = p->slot, .raw = STR(""), .file = STR("") };
+	bool reached = false;
+	if (p->nentry == 0) {
+		for (size_t i = 0; i < p->c->nsink; i++)
+			reached |= level >= kind_of(&p->c->sink[i])->least;
+		return reached;
+	}
+	buf_init(&labels, VALUE_MAX);
+	buf_addc(&labels, '{');
+	for (size_t i = 0; i < r->labels.n; i++) {
+		buf_addz(&labels, i ? "," : "");
+		json_str(&labels, str_of(r->labels.k[i]));
+		buf_addc(&labels, ':');
+		json_str(&labels, str_of(r->labels.v[i]));
+	}
+	buf_addc(&labels, '}');
+	a.labels = buf_take(&labels);
+	arena_reset(&p->arena);
+	for (size_t i = 0; i < p->paths.n; i++)
+		p->slot[i] = slot_fill(p, &p->paths.v[i], &a);
+	eval_begin(p->eval, &rec, STR("alerts"), &p->arena);
+	for (size_t i = 0; i < p->nentry && !reached; i++) {
+		const struct entry *e = &p->entry[i];
+		bool maybe = reads_key(p, e, r), sure = e->match < 0 || (!maybe && eval_test(p->eval, e->match) == TRI_TRUE);
+		reached = (maybe || sure) && e->def->notify.n > 0;
+		if (sure && !e->def->cont)
+			break;
+	}
+	free(a.labels);
+	return reached;
+}
+
 /* The entries that would have named a sink at a level the alert had before. */
 static enum err
 route_earlier(struct policy *p, struct store *s, const struct alert *a)

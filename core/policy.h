@@ -14,6 +14,8 @@
 struct policy;
 struct policy *policy_new(const struct config *c, struct diags *d); /* compiles matches; the defaults without entries */
 void policy_free(struct policy *p);
+/* May a firing of r at this level be told to any sink? What depends on the key counts as yes. */
+bool policy_reaches(struct policy *p, const struct rule_def *r, enum level level);
 /* Inside store_begin/commit. */
 enum err policy_apply(struct policy *p, struct store *s, const struct alert *a, int64_t number, nsec now) MUST_CHECK;
 

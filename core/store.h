@@ -62,7 +62,7 @@ enum err store_levels(struct store *s, const char *id, unsigned *levels) MUST_CH
 
 /* A step that is no record (DESIGN section 3), kept as long as alerts: opaque to the store, given back in the order of
  * the calls. kind STEP_SILENCE takes the place of the newest step of that partition and seq if that is of this kind too. */
-enum { STEP_SILENCE = 0, STEP_JOIN };
+enum { STEP_SILENCE = 0, STEP_JOIN, STEP_LEAVE }; /* of a source without partitions: its name is empty, STEP_SILENCE */
 enum err store_step(struct store *s, struct str partition, int64_t seq, int kind, struct str data) MUST_CHECK;
 enum err store_steps_load(struct store *s,
 	void (*row)(void *arg, struct str partition, int64_t seq, int kind, struct str data), void *arg) MUST_CHECK;

@@ -89,7 +89,8 @@ struct source_kind {
 	enum err (*open)(struct source *s, const struct source_env *env, struct errinfo *why) MUST_CHECK;
 	/* A partition known from the last checkpoint: called after open, before the first scan. The partition is added
 	 * under that name and goes on from pos (whose identity decides what file that is now). An empty name: the last
-	 * checkpoint knew the source, so that what it finds and was not restored has appeared since. */
+	 * checkpoint knew the source, so that what it finds and was not restored has appeared since. In replay: before the first
+	 * fill of that partition; records are numbered as the run at pos did, and are read from the beginning all the same. */
 	enum err (*restore)(struct source *s, struct str name, struct str pos, struct errinfo *why) MUST_CHECK;
 	/* Look for new, renamed, gone files. Cheap when nothing happened (inotify said nothing and the slow poll is not
 	 * due); now is monotonic. Missing or unreadable things are told through core/log once, not returned. */

@@ -246,10 +246,16 @@ files_restore(struct source *s, struct str name, struct str pos, struct errinfo 
 	char *z = xstr(name);
 	struct chain *c = NULL;
 	enum err e = ERR_OK;
-	if (!place_get(&p, pos))
+	if (!place_get(&p, pos)) {
 		e = err_set(why, ERR_CORRUPT, "source %s: the stored position of %s is not one that this weir wrote", s->conf->name, z);
-	else if (!(c = files_chain(s, z, true)))
+	} else if (f->replay) {
+		if ((c = files_chain(s, z, false)))
+			chain_align(s, c, &p);
+		free(z);
+		return ERR_OK;
+	} else if (!(c = files_chain(s, z, true))) {
 		e = err_set(why, ERR_LIMIT, "source %s: more than %d files", s->conf->name, CHAINS_MAX);
+	}
 	free(z);
 	if (e)
 		return e;

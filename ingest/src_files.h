@@ -102,6 +102,8 @@ enum err chain_advance(struct source *s, struct chain *c, nsec now, struct errin
 bool chain_step_back(struct source *s, struct chain *c);
 
 /* src_files_read.c */
+/* Replay: number the chain's bytes as the run did that was at p. Without effect if no file of it holds p. */
+void chain_align(struct source *s, struct chain *c, const struct place *p);
 enum err files_fill(struct part *p, struct batch *b, nsec now) MUST_CHECK;
 
 #endif

@@ -152,26 +152,76 @@ copy_of(struct source *s, struct link *l, const char *path)
 	return same;
 }
 
-/* Open elem[next]; a packed copy of the plain one after it is passed over. */
+/* Is elem[i] a packed copy of the plain one after it? Such are passed over. */
+static enum err
+passed_over(struct source *s, const struct chain *c, size_t i, bool *copy, struct errinfo *why)
+{
+	struct link l;
+	*copy = false;
+	if (i + 1 == c->nelem || !rotate_twins(c->elem[i], c->elem[i + 1]))
+		return ERR_OK;
+	if (chain_open(s, &l, c->elem[i], 0, why))
+		return ERR_IO;
+	*copy = copy_of(s, &l, c->elem[i + 1]);
+	link_free(&l);
+	atomic_fetch_sub(&files_of(s)->open_fds, 1);
+	return ERR_OK;
+}
+
+/* Open elem[next]. */
 static enum err
 next_replayed(struct source *s, struct chain *c, int64_t base, struct errinfo *why)
 {
 	for (;;) {
+		bool copy;
 		if (c->next == c->nelem)
 			return ERR_EOF;
-		const char *path = c->elem[c->next++];
-		if (c->next < c->nelem && rotate_twins(path, c->elem[c->next])) {
-			struct link l;
-			if (chain_open(s, &l, path, base, why))
-				return ERR_IO;
-			bool copy = copy_of(s, &l, c->elem[c->next]);
-			link_free(&l);
-			atomic_fetch_sub(&files_of(s)->open_fds, 1);
-			if (copy)
-				continue;
-		}
-		return chain_open(s, &c->cur, path, base, why) ? ERR_IO : ERR_OK;
+		size_t i = c->next++;
+		if (passed_over(s, c, i, &copy, why))
+			return ERR_IO;
+		if (!copy)
+			return chain_open(s, &c->cur, c->elem[i], base, why) ? ERR_IO : ERR_OK;
 	}
+}
+
+/* Bytes of a file as a chain counts them: unpacked. */
+static int64_t
+whole_size(struct source *s, const char *path)
+{
+	struct link l;
+	struct batch b;
+	struct errinfo why = { 0 };
+	if (chain_open(s, &l, path, 0, &why))
+		return 0;
+	batch_init(&b, s->conf);
+	link_stat(&l);
+	while (l.un && link_fill(&l, &b, true, &why) == ERR_OK)
+		;
+	int64_t n = l.un ? l.off : l.known;
+	batch_free(&b);
+	link_free(&l);
+	atomic_fetch_sub(&files_of(s)->open_fds, 1);
+	return n;
+}
+
+void
+chain_align(struct source *s, struct chain *c, const struct place *p)
+{
+	struct found list = { .path = c->elem, .n = c->nelem };
+	struct link l = LINK_NONE;
+	struct errinfo why = { 0 };
+	ssize_t at = chain_find(s, c, &list, p, &l);
+	if (at < 0)
+		return;
+	link_free(&l);
+	atomic_fetch_sub(&files_of(s)->open_fds, 1);
+	int64_t before = 0;
+	for (size_t i = 0; i < (size_t)at; i++) {
+		bool copy;
+		if (passed_over(s, c, i, &copy, &why) == ERR_OK && !copy)
+			before += whole_size(s, c->elem[i]);
+	}
+	c->place.seq = p->seq - p->off - before;
 }
 
 /* Replay: each link to its end. A failure is answered once, then the rest follows. */

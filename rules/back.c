@@ -583,6 +583,6 @@ void
 back_rule_stats(const struct back *b, size_t rule, struct rule_stats *out)
 {
 	const struct rule_state *rs = b->rule[rule];
-	*out = (struct rule_stats){ .keys = rs->nkey, .open = rs->open, .refused_keys = rs->refused,
+	*out = (struct rule_stats){ .keys = rs->nkey, .open = rs->open, .refused_keys = rs->refused, .last_true = rs->last_true,
 		.reached = b->clock[rs->rule->clock].reached, .records = rs->records };
 }

@@ -57,7 +57,7 @@ struct back_stats {
 void back_stats(const struct back *b, struct back_stats *out);
 struct rule_stats {
 	uint64_t keys, open, refused_keys;
-	nsec reached;
+	nsec reached, last_true; /* NS_NONE: never */
 	uint64_t records; /* folded or applied */
 };
 void back_rule_stats(const struct back *b, size_t rule, struct rule_stats *out);

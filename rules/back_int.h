@@ -73,6 +73,7 @@ struct rule_state {
 	struct pool pool;    /* keys, their panes, what they carry */
 	uint32_t shard[SHARDS]; /* keys a shard: each may hold max_keys / 32 */
 	uint64_t refused, records, open;
+	nsec last_true;      /* greatest time at which the condition was seen true (pair: fired); NS_NONE */
 	bool kept;           /* restore: its stored state has this rule's shape */
 	/* window: timers */
 	struct key *wheel[WHEEL_SLOTS]; /* NULL for the other shapes: allocated with the struct only for windows */

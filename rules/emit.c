@@ -231,10 +231,15 @@ default_text(struct back *b, struct rule_state *rs, const struct key *k, const s
 	const struct rule *r = rs->rule;
 	char text[32];
 	if (r->shape == SHAPE_PAIR) {
-		char at[32];
+		char at[32], later[32];
+		nsec took = e->timestamp - k->opened_at, unit = took >= 10 * NS_PER_S ? NS_PER_S : NS_PER_MS;
 		dur_text(r->within, text);
+		dur_text(took > 0 ? took / unit * unit : 0, later);
 		time_text(k->opened_at, at);
-		buf_printf(out, "opened at %s and %s within %s", at, e->event == EV_RESOLVED ? "closed, not" : "not closed", text);
+		if (e->event == EV_RESOLVED && e->cause == NULL)
+			buf_printf(out, "opened at %s and closed %s later (alerts after %s)", at, later, text);
+		else
+			buf_printf(out, "opened at %s and not closed within %s", at, text);
 		add_key(b, r, k, out, ", ");
 		return;
 	}

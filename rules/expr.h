@@ -86,6 +86,10 @@ size_t expr_slots(const struct exprs *x, int id, int *slots, size_t max);
 /* What id reads of the record itself that a tuple does not carry anyway. */
 enum { EXPR_FILE = 1, EXPR_OFFSET = 2, EXPR_RAW = 4 };
 unsigned expr_metas(const struct exprs *x, int id);
+/* What kinds of value id asks of the fields it reads. want has a byte a slot: WANT_ bits are added for each; named is set
+ * for each field read, also where any kind will do. as: what the expression as a whole is asked for. @level asks nothing. */
+enum { WANT_BOOL = 1, WANT_NUM = 2, WANT_STR = 4 };
+void expr_wants(const struct exprs *x, int id, unsigned as, uint8_t *want, bool *named);
 /* The expression's text in a canonical spelling (same node, same text), and the program listing for --explain: one
  * line an instruction, operands first, `id` last. */
 void expr_text(const struct exprs *x, int id, struct buf *out);

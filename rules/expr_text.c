@@ -363,6 +363,106 @@ expr_metas(const struct exprs *x, int id)
 	return metas;
 }
 
+/* ---- wants ---- */
+
+struct wants {
+	uint8_t *want;
+	bool *named;
+};
+
+static void
+wants_of(const struct exprs *x, const struct wants *w, int id, unsigned as)
+{
+	const struct node *n = &x->node[id];
+	if (n->kind == N_SLOT || n->kind == N_PREV) {
+		w->named[n->a] = true;
+		w->want[n->a] |= (uint8_t)as;
+	}
+}
+
+static unsigned
+want_of_type(const struct exprs *x, int id)
+{
+	static const unsigned char want[] = { [ST_ANY] = 0, [ST_BOOL] = WANT_BOOL, [ST_NUM] = WANT_NUM, [ST_STR] = WANT_STR };
+	return want[x->node[id].type];
+}
+
+static unsigned
+want_of_set(const struct set *s)
+{
+	return (s->yes || s->no ? WANT_BOOL : 0u) | (s->nnum ? WANT_NUM : 0u) | (s->nstr ? WANT_STR : 0u);
+}
+
+static void
+wants_node(const struct exprs *x, int id, void *arg)
+{
+	const struct wants *w = arg;
+	const struct node *n = &x->node[id];
+	const struct list *l;
+	switch ((enum node_kind)n->kind) {
+	case N_AND:
+	case N_OR:
+		l = n->p;
+		for (size_t i = 0; i < l->n; i++)
+			wants_of(x, w, l->id[i], WANT_BOOL);
+		return;
+	case N_NOT:
+		wants_of(x, w, n->a, WANT_BOOL);
+		return;
+	case N_EQ:
+	case N_NE:
+	case N_LT:
+	case N_LE:
+	case N_GT:
+	case N_GE:
+		wants_of(x, w, n->a, want_of_type(x, n->b));
+		wants_of(x, w, n->b, want_of_type(x, n->a));
+		return;
+	case N_IN:
+		wants_of(x, w, n->a, want_of_set(x->node[n->b].p));
+		return;
+	case N_ADD:
+	case N_SUB:
+	case N_MUL:
+	case N_DIV:
+		wants_of(x, w, n->a, WANT_NUM);
+		wants_of(x, w, n->b, WANT_NUM);
+		return;
+	case N_NEG:
+		wants_of(x, w, n->a, WANT_NUM);
+		return;
+	case N_STARTS:
+	case N_CONTAINS:
+		wants_of(x, w, n->b, WANT_STR);
+		wants_of(x, w, n->a, WANT_STR);
+		return;
+	case N_MATCH:
+	case N_LOWER:
+	case N_LEN:
+	case N_NUMBER:
+		wants_of(x, w, n->a, WANT_STR);
+		return;
+	case N_GUARD:
+	case N_CONST:
+	case N_SLOT:
+	case N_PREV:
+	case N_META:
+	case N_AGG:
+	case N_SET:
+	case N_REGEX:
+		return;
+	}
+}
+
+void
+expr_wants(const struct exprs *x, int id, unsigned as, uint8_t *want, bool *named)
+{
+	must(id >= 0 && (size_t)id < x->n);
+	struct wants w = { want, named };
+	wants_of(x, &w, id, as);
+	each_node(x, id, wants_node, &w);
+}
+
 /* ---- listing ---- */
 
 static const char *

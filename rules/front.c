@@ -52,6 +52,8 @@ struct front {
 	char second[STAMP_SECOND]; /* the last stamp read, to its second, and that second */
 	nsec second_ns;
 	nsec from, to;         /* records outside count for time only */
+	front_watcher *watch;  /* weir check; else NULL */
+	void *watch_arg;
 };
 
 static const char *const usual_times[] = { "timestamp", "time", "ts", "@timestamp" };
@@ -116,6 +118,13 @@ front_bounds(struct front *f, nsec from, nsec to)
 {
 	f->from = from;
 	f->to = to;
+}
+
+void
+front_watch(struct front *f, front_watcher *watch, void *arg)
+{
+	f->watch = watch;
+	f->watch_arg = arg;
 }
 
 void
@@ -559,6 +568,8 @@ record_apply(struct front *f, struct fpart *p, struct block *out, struct record 
 	eval_begin(f->eval, &f->rec, s->name, arena);
 	if (out->first_time == NS_NONE || f->rec.time < out->first_time)
 		out->first_time = f->rec.time;
+	if (UNLIKELY(f->watch != NULL))
+		f->watch(f->watch_arg, f->eval, s, &f->rec);
 	for (size_t i = 0; i < s->nalways; i++)
 		apply_rule(f, p, out, &f->rs->rule[s->always[i]]);
 	for (size_t i = 0; i < s->nroute; i++) {

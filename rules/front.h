@@ -54,6 +54,9 @@ struct front *front_new(const struct ruleset *rs);
 void front_free(struct front *f);
 /* Only records with from <= event time < to reach the rules (replay --from, --to). */
 void front_bounds(struct front *f, nsec from, nsec to);
+/* weir check: called for each record whose time is settled, before the rules; e answers for this record. */
+typedef void front_watcher(void *arg, struct eval *e, const struct front_source *s, const struct record *r);
+void front_watch(struct front *f, front_watcher *watch, void *arg);
 /* All records of b into out (cleared first). wall: for skew and time: read. replay: jumping records are held. */
 void front_run(struct front *f, struct fpart *p, struct batch *b, struct block *out, nsec wall, bool replay);
 /* Replay, end of the partition: what is held was real. */

@@ -21,7 +21,7 @@ rule_state_new(const struct rule *r)
 	rs->mask = TABLE_MIN - 1;
 	rs->table = xcalloc(TABLE_MIN, sizeof *rs->table);
 	rs->at = rs->base = NEVER;
-	rs->equal_ms = NS_NONE;
+	rs->equal_ms = rs->last_true = NS_NONE;
 	rs->cell_off = xcalloc(r->ncell, sizeof *rs->cell_off);
 	rs->stride = sizeof(struct pane);
 	for (size_t i = 0; i < r->ncell; i++) {

@@ -69,6 +69,8 @@ pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
 		k->alert->level = r->def->severity;
 		k->alert->start = k->opened_at + r->within;
 		rs->open++;
+		if (k->alert->start > rs->last_true)
+			rs->last_true = k->alert->start;
 		tell(b, rs, k, EV_FIRING, k->alert->start, NULL);
 	}
 	if (k->seen + r->forget <= now)

@@ -84,6 +84,8 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 	const struct rule *r = rs->rule;
 	struct emit e = { .event = EV_FIRING, .state = ST_FIRING, .level = level, .timestamp = t->time, .start = t->time,
 		.ends = NS_NONE, .count = 1 };
+	if (t->time > rs->last_true)
+		rs->last_true = t->time;
 	key_carry(rs, k, carried_of(rs, t, NULL));
 	if (r->hold == 0) {
 		uint64_t line[3] = { t->line[0], t->line[1], equal_number(rs, t) };

@@ -401,11 +401,12 @@ condition_step(struct back *b, struct rule_state *rs, struct key *k, const struc
 {
 	const struct rule *r = rs->rule;
 	nsec now = view->at * r->every;
-	bool opened = k->alert == NULL;
+	bool opened = k->alert == NULL, any = false;
+	for (int l = 0; l < LEVELS; l++)
+		any |= v->when[l] == TRI_TRUE;
+	if (any)
+		rs->last_true = now;
 	if (opened) {
-		bool any = false;
-		for (int l = 0; l < LEVELS; l++)
-			any |= v->when[l] == TRI_TRUE;
 		if (!any)
 			return;
 		k->alert = xcalloc(1, sizeof *k->alert);

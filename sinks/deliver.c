@@ -33,6 +33,7 @@ struct deliver {
 	nsec trouble_until; /* monotonic: the outbox failed, wait before the next try */
 	pthread_t thread;
 	atomic_bool rung, stop;
+	_Atomic nsec ahead; /* of the wall clock: what deliver_clock made it */
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t drained;
 	nsec stop_by;              /* monotonic */
@@ -41,9 +42,9 @@ struct deliver {
 };
 
 static struct clock_now
-now_both(void)
+now_both(struct deliver *d)
 {
-	return (struct clock_now){ wall_ns(), mono_ns() };
+	return (struct clock_now){ wall_ns() + atomic_load(&d->ahead), mono_ns() };
 }
 
 static void
@@ -75,7 +76,7 @@ mark_answered(struct deliver *d)
 {
 	struct outbox_done *done = NULL;
 	size_t n = 0, cap = 0;
-	nsec at = wall_ns();
+	nsec at = now_both(d).wall;
 	for (size_t s = 0; s < d->nlane; s++)
 		for (struct job *j = d->lane[s].jobs; j; j = j->next) {
 			if (j->state != JOB_ANSWERED)
@@ -102,7 +103,7 @@ mark_answered(struct deliver *d)
 
 /* As much of a job as standard output takes without blocking; answers it when all is written or nothing can be. */
 static void
-write_out(struct lane *l, struct job *j)
+write_out(struct deliver *d, struct lane *l, struct job *j)
 {
 	struct reply r = { .status = 200, .retry_after = NS_NONE };
 	while (j->written < j->req.body.len) {
@@ -119,7 +120,7 @@ write_out(struct lane *l, struct job *j)
 		}
 		j->written += (size_t)n;
 	}
-	lane_answer(l, j, &r, now_both());
+	lane_answer(l, j, &r, now_both(d));
 }
 
 /* Send what is ready. true: standard output is behind. */
@@ -134,7 +135,7 @@ start_ready(struct deliver *d, bool only_begun)
 			if (j->req.url == NULL) {
 				if (only_begun && j->written == 0)
 					continue;
-				write_out(&d->lane[s], j);
+				write_out(d, &d->lane[s], j);
 				behind = behind || j->state == JOB_READY;
 			} else if (!only_begun) {
 				j->state = JOB_SENT;
@@ -163,14 +164,14 @@ take_answers(struct deliver *d)
 	while (http_next(d->http, &cookie, &r)) {
 		struct lane *l = lane_of(d, cookie);
 		must(l != NULL);
-		lane_answer(l, cookie, &r, now_both());
+		lane_answer(l, cookie, &r, now_both(d));
 	}
 }
 
 static void
 fill_lanes(struct deliver *d)
 {
-	struct clock_now now = now_both();
+	struct clock_now now = now_both(d);
 	if (d->trouble_until > now.mono)
 		return;
 	for (size_t s = 0; s < d->nlane; s++) {
@@ -193,9 +194,9 @@ any(const struct deliver *d, enum job_state state)
 }
 
 static nsec
-pass_wait(const struct deliver *d, bool behind)
+pass_wait(struct deliver *d, bool behind)
 {
-	struct clock_now now = now_both();
+	struct clock_now now = now_both(d);
 	nsec wait = PASS_MAX;
 	if (any(d, JOB_READY) || any(d, JOB_ANSWERED))
 		wait = behind || d->trouble_until > now.mono ? STDOUT_WAIT : 0;
@@ -210,7 +211,7 @@ pass_wait(const struct deliver *d, bool behind)
 static void
 publish(struct deliver *d, uint64_t seen)
 {
-	struct clock_now now = now_both();
+	struct clock_now now = now_both(d);
 	bool idle = d->trouble_until <= now.mono;
 	pthread_mutex_lock(&d->lock);
 	for (size_t s = 0; s < d->nlane; s++) {
@@ -314,6 +315,13 @@ deliver_wake(struct deliver *d)
 {
 	atomic_store(&d->rung, true);
 	http_wake(d->http);
+}
+
+void
+deliver_clock(struct deliver *d, nsec now)
+{
+	atomic_store(&d->ahead, now - wall_ns());
+	deliver_wake(d);
 }
 
 void

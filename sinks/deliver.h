@@ -29,6 +29,10 @@ void deliver_stop(struct deliver *d, nsec drain);
 /* Blocks until no row waits (settling ones aside) or the time is over: replay --send. true when empty. */
 bool deliver_drain(struct deliver *d, nsec limit);
 
+/* replay --send: the wall clock of this delivery is now at `now`, and goes on from there: what is due, retries and give_up
+ * follow it. Any thread. */
+void deliver_clock(struct deliver *d, nsec now);
+
 struct deliver_stats {
 	uint64_t sent, retried, failed, throttled;
 	char last_error[256]; /* of this sink, no secret; "" if the last answer was good */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """catcher.py - stands in for Slack, PagerDuty, Sentry and Loki in the demo, and shows what weir sends them.
 
-In: a folder. Out: FOLDER/port once it listens (on 127.0.0.1, any free port); each request in short on stdout; counts in
-FOLDER/seen at each change. It answers as the services do. FOLDER/console, a named pipe, is weir's standard output and is
+In: a folder. Out: FOLDER/port once it listens (on 127.0.0.1, any free port); on stdout the first request to each service
+as it is on the wire, later ones in a line or two (DEMO_FULL=1: all as they are); counts in FOLDER/seen at each change. It answers as the services do. FOLDER/console, a named pipe, is weir's standard output and is
 shown between the requests, a line at a time, by the same lock.
 """
 import gzip
@@ -20,6 +20,7 @@ lock = threading.Lock()
 folder = sys.argv[1]
 tty = sys.stdout.isatty()
 seen = {}
+shown = set()  # services whose first request was shown whole
 
 
 def paint(code, text):
@@ -85,6 +86,35 @@ def answer_loki(_path, _body):
     return 204, None, ""
 
 
+def short_slack(body):
+    return [json.loads(body)["text"]]
+
+
+def short_pagerduty(body):
+    event = json.loads(body)
+    told = event.get("payload") or {}
+    return ["%s%s" % (event["event_action"], ": %s, %s" % (told["severity"], told["summary"]) if told else ""),
+            "dedup_key %s" % event["dedup_key"]]
+
+
+def short_sentry(body):
+    event = json.loads(body.split("\n")[2])
+    return ["%s: %s" % (event["level"], event["logentry"]["formatted"].split("\n")[0]),
+            "fingerprint %s" % json.dumps(event["fingerprint"], ensure_ascii=False)]
+
+
+def short_loki(body):
+    lines = []
+    for stream in json.loads(body)["streams"]:
+        labels = ", ".join("%s=%s" % (k, v) for k, v in sorted(stream["stream"].items()) if k != "app")
+        for value in stream["values"]:
+            told = json.loads(value[1])
+            lines.append("{%s} %s: %s" % (labels, told["event"], told["title"]))
+    return lines
+
+
+SHORT = {"Slack": short_slack, "PagerDuty": short_pagerduty, "Sentry": short_sentry, "Loki": short_loki}
+full = bool(os.environ.get("DEMO_FULL"))
 SERVICES = [("/services/", "Slack", answer_slack, "35"), ("/api/chat.", "Slack", answer_slack, "35"),
             ("/v2/enqueue", "PagerDuty", answer_pagerduty, "32"), ("/api/", "Sentry", answer_sentry, "34"),
             ("/loki/api/v1/push", "Loki", answer_loki, "33")]
@@ -105,12 +135,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         status, kind, text = answer(self.path, body)
-        lines = ["%s: %s" % (h, self.headers[h]) for h in HEADERS if self.headers[h]]
-        for part in body.splitlines() if name == "Sentry" else [body]:
-            lines += pretty(part)
-        if len(lines) > LINES_MAX:
-            lines[LINES_MAX - 1:] = ["… %d more lines" % (len(lines) - LINES_MAX + 1)]
-        say("%s gets POST %s, answers %d" % (name, self.path, status), lines, colour)
+        if full or name not in shown:
+            shown.add(name)
+            lines = ["%s: %s" % (h, self.headers[h]) for h in HEADERS if self.headers[h]]
+            for part in body.splitlines() if name == "Sentry" else [body]:
+                lines += pretty(part)
+            if len(lines) > LINES_MAX and not full:
+                lines[LINES_MAX - 1:] = ["… %d more lines" % (len(lines) - LINES_MAX + 1)]
+            say("%s gets POST %s, answers %d%s" % (name, self.path, status, "" if full else "; as it is on the wire:"), lines, colour)
+        else:
+            lines = [line if len(line) <= 150 else line[:149] + "…" for line in SHORT[name](body)]
+            say("%s gets: %s" % (name, lines[0]), lines[1:], colour)
         count(name)
         data = text.encode()
         self.send_response(status)

@@ -50,10 +50,12 @@ export DEMO_COLOR=never
 export DEMO_SENTRY_DSN=http://0123456789abcdef0123456789abcdef@127.0.0.1:$port/1
 
 cat <<END
-demo: a pipeline writes $dir/logs/media.log and rotates it every 8 seconds. In the next $RUN seconds most operations of
-demo: one tenant fail, a stage is slow, a session hangs and a worker runs out of memory; then all recovers.
+demo: a pipeline writes $dir/logs/media.log and rotates it every 11 seconds. In the next $RUN seconds
+demo: most operations of one tenant fail, a stage is slow, a session hangs and a worker runs out of memory; then all
+demo: recovers.
 demo: weir runs with testdata/demo/demo.yaml; its sinks point to a catcher on 127.0.0.1:$port, which prints what
-demo: Slack, PagerDuty, Sentry and Loki would get.
+demo: Slack, PagerDuty, Sentry and Loki would get: the first request to each as it is on the wire, later ones in short.
+demo: After each rotation the old file is watched for 5 more seconds for late writers: what is told then waits as long.
 END
 
 python3 pipeline.py "$dir/logs/media.log" "$RUN" &
@@ -90,6 +92,7 @@ demo: done. Four alerts fired and resolved over $(ls "$dir/logs" | wc -l) files 
 demo:   Slack $(seen Slack) messages, PagerDuty $(seen PagerDuty) (a trigger and its resolve), Sentry $(seen Sentry), Loki $(seen Loki) pushes.
 demo: What to try next:
 demo:   read testdata/demo/rules.yaml, change a threshold, and run make demo again
+demo:   weir check -c YOUR.yaml -- LOG         are the rules right, and which fields do they miss in your log
 demo:   weir replay -c YOUR.yaml OLD.log.gz    what your rules would have said about last week
 demo:   weir help rule                         the rule language on a page
 END

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """pipeline.py - a media pipeline that writes its log in real time, for the demo.
 
-In: the log's path, seconds to run. Out: JSON lines in that file, rotated every 8 seconds (.1 and .2 are kept).
+In: the log's path, seconds to run. Out: JSON lines in that file, rotated every 11 seconds (.1 and .2 are kept).
 What goes wrong is placed: from second 4 to 13 most of northwind's operations fail, from 8 to 17 compression is slow, from
 second 6 to 28 one session hangs in storage_upload, at second 15 a worker runs out of memory. The rest is in order.
 """
@@ -12,6 +12,7 @@ import random
 import sys
 import time
 
+ROTATE = 11
 STAGES = ["upload", "analysis", "preparation", "merging", "compression", "storage_upload", "cleanup"]
 TENANTS = ["acme", "northwind", "umbra"]
 USUAL = {"upload": 0.9, "analysis": 0.4, "preparation": 2.1, "merging": 3.8, "compression": 3.0, "storage_upload": 1.2,
@@ -73,13 +74,13 @@ def main():
                                     user_id="user_403", tenant="acme", worker="worker-3")),
               (28, lambda: log.line("INFO", "storage_upload", "storage_upload completed successfully", event="complete",
                                     duration_seconds=1.3, attempt=2, **hung))]
-    rotate_at, turn = 8, 0
+    rotate_at, turn = ROTATE, 0
     while (t := time.monotonic() - begun) < run_for:
         if placed and t >= placed[0][0]:
             placed.pop(0)[1]()
         if t >= rotate_at:
             log.rotate()
-            rotate_at += 8
+            rotate_at += ROTATE
         step(log, rnd, t, sessions[turn % len(sessions)])
         turn += 1
         time.sleep(0.04)

@@ -1,0 +1,315 @@
+/* explain.c - a compiled rule set in words and numbers.
+ *
+ * In: a rule set. Out: text. Owns: nothing.
+ * Never: says what the program does not do: all is read from the structs that run.
+ */
+#include "rules/explain.h"
+
+#include "core/json.h"
+#include "core/units.h"
+#include "rules/back_int.h"
+#include "rules/route.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIELD_BYTES 32   /* a key's value, a carried field: as text with its header */
+#define MALLOC_BYTES 16  /* what the allocator adds to a block */
+#define TABLE_BYTES 16   /* a key's share of its table: at least half is free */
+#define TEXT_MAX (16 << 20)
+
+void
+explain_bytes(double n, struct buf *out)
+{
+	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	size_t u = 0;
+	for (; n >= 1024 && u + 1 < COUNT_OF(unit); u++)
+		n /= 1024;
+	buf_printf(out, n < 10 && u > 0 ? "%.1f %s" : "%.0f %s", n, unit[u]);
+}
+
+/* ---- state ---- */
+
+static size_t
+pane_bytes(const struct rule *r, size_t *stride)
+{
+	struct rule_state *rs = rule_state_new(r);
+	size_t n = *stride = rs->stride;
+	rule_state_free(rs);
+	for (size_t i = 0; i < r->ncell; i++)
+		if (r->cell[i].kind == CELL_SKETCH)
+			n += EXPLAIN_BUCKETS * sizeof(struct bucket) + MALLOC_BYTES;
+	return n;
+}
+
+size_t
+explain_key_bytes(const struct ruleset *rs, const struct rule *r)
+{
+	size_t stride, fields = rs->keyset[r->keyset].n;
+	size_t n = sizeof(struct key) + fields * FIELD_BYTES + MALLOC_BYTES + TABLE_BYTES + sizeof(struct open_alert) + MALLOC_BYTES;
+	size_t carried = r->carry.n * FIELD_BYTES;
+	if (r->shape == SHAPE_WINDOW)
+		n += (size_t)(r->panes + 1) * pane_bytes(r, &stride);
+	if (r->shape != SHAPE_WINDOW || r->carry.n || r->samples)
+		n += sizeof(struct carried) + carried + RAW_KEPT * (r->samples ? 3u : 1u) + MALLOC_BYTES;
+	if (r->nprev)
+		n += carried + MALLOC_BYTES;
+	return n;
+}
+
+int64_t
+explain_keys(const struct rule *r)
+{
+	return r->def->nby ? r->def->max_keys : 1;
+}
+
+/* ---- one line ---- */
+
+static void
+dur(const char *before, nsec d, struct buf *out)
+{
+	char text[32];
+	dur_text(d, text);
+	buf_printf(out, "%s%s", before, text);
+}
+
+static void
+levels(const struct rule *r, struct buf *out)
+{
+	size_t n = 0;
+	for (int l = 0; r->by_level && l < LEVELS; l++)
+		if (r->when[l] >= 0)
+			buf_printf(out, "%s%s", n++ ? ", " : "", level_name[l]);
+	if (n == 0)
+		buf_addz(out, level_name[r->def->severity]);
+}
+
+static void
+shape_words(const struct rule *r, struct buf *out)
+{
+	nsec last = 0;
+	switch (r->shape) {
+	case SHAPE_RECORD:
+		buf_addz(out, r->nprev ? "record with the one before" : "record");
+		if (r->hold > 0)
+			dur(", hold ", r->hold, out);
+		else
+			buf_addz(out, ", each match its own alert");
+		break;
+	case SHAPE_WINDOW:
+		dur("window ", r->over, out);
+		dur(", every ", r->every, out);
+		for (int l = 0; l < LEVELS; l++)
+			if (r->when[l] >= 0 && r->for_[l] > 0 && r->for_[l] != last) {
+				dur(last ? "/" : ", for ", r->for_[l], out);
+				last = r->for_[l];
+			}
+		break;
+	case SHAPE_PAIR:
+		dur("pair, within ", r->within, out);
+		break;
+	case SHAPE_PRESENCE:
+	case SHAPES:
+		buf_addz(out, r->def->first.s ? "first" : "absent");
+		break;
+	}
+}
+
+void
+explain_line(const struct ruleset *rs, const struct rule *r, struct buf *out)
+{
+	const struct keyset *k = &rs->keyset[r->keyset];
+	shape_words(r, out);
+	buf_addz(out, k->n ? "; key " : "; one key");
+	for (size_t i = 0; i < k->n; i++)
+		buf_printf(out, "%s%s", i ? ", " : "", k->name[i]);
+	buf_addz(out, "; ");
+	levels(r, out);
+	if (r->def->shadow)
+		buf_addz(out, "; shadow: never sent");
+}
+
+/* ---- the program ---- */
+
+static const char *const cell_word[] = { [CELL_COUNT] = "count", [CELL_SUM] = "sum", [CELL_MIN] = "min", [CELL_MAX] = "max",
+	[CELL_SKETCH] = "sketch" };
+
+static void
+program(const struct ruleset *rs, const char *what, int id, struct buf *out)
+{
+	if (id < 0)
+		return;
+	buf_printf(out, "  %-14s #%-5d ", what, id);
+	expr_text(rs->exprs, id, out);
+	buf_addc(out, '\n');
+}
+
+static void
+conditions(const struct ruleset *rs, const struct rule *r, const char *what, const int *v, struct buf *out)
+{
+	char name[40];
+	for (int l = 0; l < LEVELS; l++) {
+		snprintf(name, sizeof name, r->by_level ? "%s %s" : "%s", what, level_name[l]);
+		program(rs, name, v[l], out);
+	}
+}
+
+static void
+value(const struct val *v, struct buf *out)
+{
+	switch (v->type) {
+	case V_NULL:
+		buf_addz(out, "null");
+		break;
+	case V_BOOL:
+		buf_addz(out, v->b ? "true" : "false");
+		break;
+	case V_NUM:
+		json_num(out, v->n);
+		break;
+	case V_STR:
+		json_str(out, v->s);
+		break;
+	}
+}
+
+static void
+dispatch(const struct ruleset *rs, const struct rule *r, struct buf *out)
+{
+	const struct dispatch *d = &r->dispatch;
+	if (d->slot < 0) {
+		buf_addz(out, "  reached by     every record of its sources\n");
+		return;
+	}
+	buf_printf(out, "  reached by     %s in [", rs->paths.v[d->slot].text);
+	size_t n = 0;
+	for (int i = 0; i < 2; i++)
+		for (size_t k = 0; k < d->nlits[i]; k++) {
+			buf_addz(out, n++ ? ", " : "");
+			value(&d->lits[i][k], out);
+		}
+	buf_addz(out, "] (one hash look-up)\n");
+}
+
+static void
+windows(const struct ruleset *rs, const struct rule *r, struct buf *out)
+{
+	size_t stride, pane = pane_bytes(r, &stride);
+	for (size_t i = 0; i < r->ncell; i++) {
+		char name[40];
+		snprintf(name, sizeof name, "cell %zu %s", i, cell_word[r->cell[i].kind]);
+		program(rs, name, r->cell[i].arg, out);
+	}
+	for (size_t i = 0; i < r->aggs.n; i++) {
+		const struct agg_def *a = &r->agg[i];
+		buf_printf(out, "  aggregate %-4zu ", i);
+		if (a->cell < 0)
+			buf_addz(out, "records of a pane");
+		else
+			buf_printf(out, "cell %d", a->cell);
+		if (a->fn == AGG_QUANTILE)
+			buf_printf(out, ", quantile %g", a->q);
+		buf_printf(out, ", %lld panes\n", (long long)a->panes);
+	}
+	dur("  panes          ", r->every, out);
+	buf_printf(out, " each, %lld at most, %zu B of state each", (long long)r->panes, stride);
+	if (pane > stride)
+		buf_printf(out, " and buckets (counted: %zu B)", pane - stride);
+	buf_addc(out, '\n');
+}
+
+void
+explain_rule(const struct ruleset *rs, const struct rule *r, struct buf *out)
+{
+	buf_printf(out, "%s: ", r->name);
+	explain_line(rs, r, out);
+	buf_addc(out, '\n');
+	dispatch(rs, r, out);
+	program(rs, "where", r->where, out);
+	conditions(rs, r, "when", r->when, out);
+	conditions(rs, r, "resolve_when", r->resolve_when, out);
+	program(rs, "open", r->open, out);
+	program(rs, "close", r->close, out);
+	if (r->shape == SHAPE_WINDOW)
+		windows(rs, r, out);
+	if (r->carry.n) {
+		buf_addz(out, "  carries        ");
+		for (size_t i = 0; i < r->carry.n; i++)
+			buf_printf(out, "%s%s", i ? ", " : "", rs->paths.v[r->carry.slot[i]].text);
+		buf_addc(out, '\n');
+	}
+	buf_addz(out, "  a key          up to ");
+	explain_bytes((double)explain_key_bytes(rs, r), out);
+	buf_addc(out, '\n');
+}
+
+static void
+roots(const struct rule *r, void (*each)(void *arg, int id), void *arg)
+{
+	each(arg, r->where);
+	each(arg, r->open);
+	each(arg, r->close);
+	for (int l = 0; l < LEVELS; l++) {
+		each(arg, r->when[l]);
+		each(arg, r->resolve_when[l]);
+	}
+	for (size_t i = 0; i < r->ncell; i++)
+		each(arg, r->cell[i].arg);
+}
+
+struct listing {
+	const struct exprs *x;
+	struct buf lines; /* of all roots, one after the other */
+};
+
+static void
+list_root(void *arg, int id)
+{
+	struct listing *l = arg;
+	if (id >= 0)
+		expr_listing(l->x, id, &l->lines);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	long x = strtol(*(char *const *)a + 1, NULL, 10), y = strtol(*(char *const *)b + 1, NULL, 10);
+	return (x > y) - (x < y);
+}
+
+void
+explain_program(const struct ruleset *rs, struct buf *out)
+{
+	struct listing l = { .x = rs->exprs };
+	char **line = NULL;
+	size_t n = 0, cap = 0;
+	buf_init(&l.lines, TEXT_MAX);
+	for (size_t i = 0; i < rs->nrule; i++)
+		roots(&rs->rule[i], list_root, &l);
+	for (char *p = l.lines.len ? l.lines.data : NULL, *end; p && (end = strchr(p, '\n')); p = end + 1) {
+		GROW(line, n, cap);
+		*end = '\0';
+		line[n++] = p;
+	}
+	if (n)
+		qsort(line, n, sizeof *line, by_number);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || by_number(&line[i - 1], &line[i]) != 0)
+			buf_printf(out, "  %s\n", line[i]);
+	free(line);
+	buf_free(&l.lines);
+}
+
+void
+explain_source(const struct ruleset *rs, const struct front_source *s, struct buf *out)
+{
+	buf_printf(out, "  %s: %zu fields wanted by all rules; %zu rules see every record", s->conf->name, rs->paths.n, s->nalways);
+	for (size_t i = 0; i < s->nroute; i++) {
+		size_t values = 0;
+		for (uint32_t k = 0; k <= s->route[i].mask; k++)
+			values += s->route[i].table[k].value.ptr != NULL;
+		buf_printf(out, "; %zu value%s of %s behind a hash look-up", values, values == 1 ? "" : "s",
+			rs->paths.v[s->route[i].slot].text);
+	}
+	buf_addc(out, '\n');
+}
