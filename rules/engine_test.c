@@ -366,6 +366,42 @@ large_held(void)
 	rig_free(&r);
 }
 
+/* A rule's alert says nothing of another rule's record. */
+static void
+own_fields(void)
+{
+	struct rig r;
+	rig_load(&r, "rules:\n- {rule: p, by: k, open: e == \"o\", close: e == \"c\", within: 1s, context: [secret, h]}\n"
+		"- {rule: w, by: k, over: 10s, every: 5s, when: count() > 0, context: [i]}\n", 1);
+	r.json = true;
+	rig_script(&r, "a", "a 0 'k':1,'e':'o','session_id':'s1','stage':'st','secret':'x1x','h':'Bearer abc'\na 30 'k':2,'session_id':'s2'\n", 0);
+	const char *p = strstr(buf_z(&r.out), "\"rule\":\"p\""), *w = strstr(buf_z(&r.out), "\"rule\":\"w\"");
+	ok(p && w && w > p, "a pair's alert, then a window's");
+	ok(p && strstr(p, "\"session_id\":\"s1\"") && strstr(p, "\"stage\":\"st\""), "the pair's opener has a session and a stage");
+	ok(p && strstr(p, "\"metadata\":{\"secret\":\"[Filtered]\",\"h\":\"Bearer [Filtered]\"}") && !strstr(p, "x1x") && !strstr(p, "abc"),
+		"its context is told without secrets");
+	ok(w && strstr(w, "\"session_id\":null") && strstr(w, "\"stage\":null"), "the window's alert has none");
+	rig_free(&r);
+}
+
+static void
+secrets(void)
+{
+	struct rig r;
+	rig_load(&r, "rules:\n- rule: a\n  when: password == \"hunter2\"\n  hold: 1s\n  title: '{password} {n} {o}'\n"
+		"- rule: b\n  when: n > 0\n  hold: 0\n  text: 'at {n}: {o} {s}'\n  context: [o]\n"
+		"- rule: c\n  when: startswith(s, \"http\") == true and s != \"\"\n  hold: 0\n"
+		"- rule: d\n  when: s != \"\"\n  hold: 0\n", 1);
+	r.json = true;
+	rig_script(&r, "a", "a 0 'password':'hunter2','n':1,'o':{'token':'hunter2','m':1},'s':'https://u:hunter2@h/x'\n", 5 * S);
+	if (!ok(!strstr(buf_z(&r.out), "hunter2"), "no text, value or context of an alert holds a secret"))
+		printf("# %s", buf_z(&r.out));
+	ok(strstr(buf_z(&r.out), "\"value\":\"[Filtered]\"") && strstr(buf_z(&r.out), "\"value\":\"https://[Filtered]@h/x\""),
+		"their values say that there was one");
+	ok(strstr(buf_z(&r.out), "\"metadata\":{\"o\":{\"token\":\"[Filtered]\",\"m\":1}}"), "an object keeps what is none");
+	rig_free(&r);
+}
+
 int
 main(void)
 {
@@ -379,5 +415,7 @@ main(void)
 	hold_zero_ids();
 	pure_ids();
 	large_held();
+	own_fields();
+	secrets();
 	return tap_done();
 }
