@@ -143,7 +143,10 @@ template_new(struct ruleset *rs, struct rule *r, struct text_at src, struct diag
 		} else if (*p == '{') {
 			size_t len = strcspn(p + 1, "}");
 			struct loc at = src.loc;
-			at.col += (int)(p - src.s);
+			const char *line = src.s;
+			for (const char *nl; (nl = memchr(line, '\n', (size_t)(p - line))); line = nl + 1)
+				at.line++; /* later lines start at the same column */
+			at.col += (int)(p - line);
 			if (p[1 + len] == '\0') {
 				diag(d, at, "`{` without its `}` (write {{ for a brace)");
 				good = false;
