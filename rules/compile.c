@@ -421,6 +421,7 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		.close = -1, .dispatch = { .slot = -1 } };
 	for (int l = 0; l < LEVELS; l++)
 		r->when[l] = r->resolve_when[l] = r->left[l] = r->right[l] = -1;
+	unsigned before = d->n;
 	r->by_level = def->when.by_level;
 	r->has_resolve = def->resolve_when.given;
 	for (int l = 0; l < LEVELS; l++)
@@ -464,6 +465,8 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		r->text = template_new(rs, r, def->text, d);
 	r->lines = r->samples || r->shape == SHAPE_RECORD;
 	r->labels = labels_of(&def->labels);
+	if (d->n > before)
+		return; /* what is wrong with it is told; it is never run */
 	dispatch(rs, r);
 	shape_text(rs, r);
 }
