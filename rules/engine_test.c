@@ -402,6 +402,21 @@ secrets(void)
 	rig_free(&r);
 }
 
+static void
+samples(void)
+{
+	struct rig r;
+	char text[] = "{\"password\":\"hunter2\",\"a\"\n{\"token\":\"hunter2\"}\n\xc3\n";
+	rig_load(&r, "rules:\n- {rule: a, when: n > 0}\n", 1);
+	rig_start(&r, "a");
+	rig_batch(&r, 0, text, strlen(text));
+	const struct fpart *p = &r.part[0].front;
+	ok(p->bad[PARSE_JSON] == 1 && p->bad[PARSE_TIME] == 1 && p->bad[PARSE_UTF8] + p->bad[PARSE_JSON] == 2, "bad records by reason");
+	isz(p->sample[PARSE_JSON], "{\"password\":\"[Filtered]\",\"a\"", "a sample of each, without secrets");
+	isz(p->sample[PARSE_TIME], "{\"token\":\"[Filtered]\"}", "of those without a time too");
+	rig_free(&r);
+}
+
 int
 main(void)
 {
@@ -417,5 +432,6 @@ main(void)
 	large_held();
 	own_fields();
 	secrets();
+	samples();
 	return tap_done();
 }

@@ -487,13 +487,25 @@ apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rul
 
 /* ---- records ---- */
 
+/* The first bytes of a bad record, for people: without its secrets. */
 static void
-malformed(struct fpart *p, enum parse_verdict why, const struct record *r)
+sample(const struct front *f, struct fpart *p, enum parse_verdict why, struct str raw)
+{
+	struct buf clean;
+	buf_init(&clean, 1 << 12);
+	redact_text(f->rs->redact, utf8_cut(raw, sizeof p->sample[why] - 1), &clean);
+	struct str head = utf8_cut(buf_str(&clean), sizeof p->sample[why] - 1);
+	if (head.len)
+		memcpy(p->sample[why], head.ptr, head.len);
+	p->sample[why][head.len] = '\0';
+	buf_free(&clean);
+}
+
+static void
+malformed(const struct front *f, struct fpart *p, enum parse_verdict why, const struct record *r)
 {
 	p->bad[why]++;
-	struct str head = utf8_cut(r->raw, sizeof p->sample[why] - 1);
-	memcpy(p->sample[why], head.ptr, head.len);
-	p->sample[why][head.len] = '\0';
+	sample(f, p, why, r->raw);
 }
 
 /* Most stamps differ from the one before in their fraction alone: "2026-11-25T12:00:00" is read once a second. */
@@ -639,7 +651,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 		fpart_steps(p, r->seq - 1);
 	enum parse_verdict v = parse(f->parser, r, &b->arena);
 	if (v != PARSE_OK) {
-		malformed(p, v, r);
+		malformed(f, p, v, r);
 		return;
 	}
 	nsec stamp = stamp_of(f, s, r, wall);
@@ -659,7 +671,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 		hold(p, r);
 		return;
 	case TIME_MALFORMED:
-		malformed(p, PARSE_TIME, r);
+		malformed(f, p, PARSE_TIME, r);
 		return;
 	case TIME_DROP:
 		return;
@@ -695,7 +707,7 @@ front_run(struct front *f, struct fpart *p, struct batch *b, struct block *out, 
 	}
 	p->bad[PARSE_LONG] += b->skipped;
 	if (b->skipped)
-		memcpy(p->sample[PARSE_LONG], b->skipped_head, sizeof b->skipped_head);
+		sample(f, p, PARSE_LONG, str_of(b->skipped_head));
 	close_block(p, out);
 	memcpy(out->pos, b->pos, b->pos_len);
 	out->pos_len = b->pos_len;
