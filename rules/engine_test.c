@@ -107,6 +107,14 @@ static const struct engine_case records[] = {
 		"ac", "a 1 'k':1,'n':1\nc 1 'k':1,'n':1\n", 10 * S,
 		"2.000 firing w warning {\"@source\":\"web\",\"k\":1} value=1 count=1 start=2.000\n"
 		"4.000 resolved w warning {\"@source\":\"web\",\"k\":1} value=0 count=0 start=2.000 cause=no data\n", false },
+	{ "time: a second of NULs is none, before any time was read or after",
+		"rules:\n- {rule: t, when: n > 0, hold: 0}\n", "a",
+		"a - 'ts':'\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000.5Z','n':1\n"
+		"a - 'ts':'1970-01-01T00:00:07.25Z','n':2\na - 'ts':'1970-01-01T00:00:07.5Z','n':3\na - 'ts':'1970-01-01T00:00:07.x5Z','n':4\n"
+		"a - 'ts':'1970-01-01T00:00:07.123456789Z','n':5\na - 'ts':'1970-01-01T00:00:07.Z','n':6\n", 0,
+		"7.123 firing t warning {} value=5 count=1 start=7.123\n7.250 firing t warning {} value=2 count=1 start=7.250\n"
+		"7.500 firing t warning {} value=3 count=1 start=7.500\n7.500 firing t warning {} value=4 count=1 start=7.500\n"
+		"7.500 firing t warning {} value=6 count=1 start=7.500\n", false },
 	{ "replay: a jump is held until the next timed record says whether it was real",
 		"rules:\n- {rule: t, by: i, when: n > 0, hold: 0}\n", "a",
 		"a 0 'i':1,'n':1\na 9000 'i':2,'n':1\na - 'i':3,'n':1\na 1 'i':4,'n':1\n" /* false: 2 and 3 take the greatest time, 0 */

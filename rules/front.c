@@ -106,6 +106,7 @@ front_new(const struct ruleset *rs)
 	f->pane = xcalloc(rs->nevery, sizeof *f->pane);
 	f->pane_gen = xcalloc(rs->nevery, sizeof *f->pane_gen);
 	f->combiner = xcalloc(COMBINER_SLOTS, sizeof *f->combiner);
+	memset(f->second, 0xff, sizeof f->second); /* no text has these bytes */
 	f->from = INT64_MIN;
 	f->to = INT64_MAX;
 	return f;
@@ -512,7 +513,7 @@ malformed(const struct front *f, struct fpart *p, enum parse_verdict why, const 
 static bool
 stamp_fast(struct front *f, struct str s, nsec *out)
 {
-	if (s.len < STAMP_SECOND + 2 || s.len > STAMP_SECOND + 11 || s.ptr[STAMP_SECOND] != '.' || s.ptr[s.len - 1] != 'Z' ||
+	if (s.len < STAMP_SECOND + 3 || s.len > STAMP_SECOND + 11 || s.ptr[STAMP_SECOND] != '.' || s.ptr[s.len - 1] != 'Z' ||
 		memcmp(s.ptr, f->second, STAMP_SECOND) != 0)
 		return false;
 	nsec frac = 0, unit = NS_PER_S;

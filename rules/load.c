@@ -71,8 +71,13 @@ load_rule(struct back *b, const struct save_row *row)
 	rs->at = at;
 	rs->records = records;
 	rs->equal_ms = equal_ms;
-	rs->equal = xmemdup(equal, nequal * sizeof *rs->equal);
-	rs->nequal = rs->cap_equal = nequal;
+	for (uint32_t i = 0; i < nequal; i++) {
+		struct equal_line e;
+		memcpy(&e, equal + i * sizeof e, sizeof e);
+		if (e.n == 0)
+			return false;
+		equal_put(rs, &e);
+	}
 	return true;
 }
 

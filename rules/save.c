@@ -219,7 +219,9 @@ fix_rules(struct back *b, struct save *s)
 		PUT(&s->row, rs->records);
 		PUT(&s->row, rs->equal_ms);
 		PUT(&s->row, nequal);
-		put(&s->row, rs->equal, rs->nequal * sizeof *rs->equal);
+		for (size_t k = 0; k < rs->cap_equal; k++)
+			if (rs->equal[k].n)
+				PUT(&s->row, rs->equal[k]);
 		buf_addz(&s->row, rs->rule->state_shape);
 		keep_row(&s->fixed, SAVE_META, str_of(rs->rule->name), STR(""), 0, &s->row);
 	}

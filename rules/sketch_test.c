@@ -133,6 +133,7 @@ quantiles(void)
 	for (int round = 0; round < 100; round++) {
 		double v[1200];
 		int n = 1 + (int)rnd(round < 50 ? 20 : 1200);
+		struct sketch_sum flat = { 0 };
 		struct sketch all = { 0 }, part[3] = { { 0 }, { 0 }, { 0 } }, sum = { 0 };
 		for (int i = 0; i < n; i++) {
 			v[i] = rnd(10) == 0 ? 0 : ldexp((double)rnd(1000) - 200, (int)rnd(20) - 10);
@@ -142,6 +143,12 @@ quantiles(void)
 		for (int i = 0; i < 3; i++)
 			sketch_merge(&sum, &part[(i + round) % 3]);
 		merged &= sum.len == all.len && memcmp(sum.v, all.v, all.len * sizeof *all.v) == 0 && sketch_count(&all) == (uint64_t)n;
+		for (int again = 0; again < 2; again++) { /* a quantile empties it */
+			for (int i = 0; i < 3; i++)
+				sketch_sum_add(&flat, &part[i]);
+			merged &= flat.total == (uint64_t)n && sketch_sum_quantile(&flat, qs[again]) == sketch_quantile(&all, qs[again]) && flat.total == 0;
+		}
+		sketch_sum_free(&flat);
 		qsort(v, (size_t)n, sizeof *v, by_size);
 		for (size_t k = 0; k < COUNT_OF(qs); k++) {
 			double want = v[(n * permille[k] + 999) / 1000 - 1], got = sketch_quantile(&all, qs[k]);
