@@ -396,7 +396,7 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 	struct buf *b = &out->tuples->bytes;
 	const struct record *rec = &f->rec;
 	size_t size = sizeof(struct tuple) + k->text.len;
-	struct str raw = { 0 }, file = { 0 };
+	struct str raw = STR(""), file = STR("");
 	if (with_record && (r->lines || r->metas & EXPR_RAW))
 		raw = r->metas & EXPR_RAW ? rec->raw : utf8_cut(rec->raw, RAW_KEPT);
 	if (with_record && r->metas & EXPR_FILE)
