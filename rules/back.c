@@ -509,7 +509,8 @@ by_told(const void *x, const void *y)
 size_t
 back_out(struct back *b, nsec before, const struct alert *const **out)
 {
-	qsort(b->out, b->nout, sizeof *b->out, by_told);
+	if (b->nout)
+		qsort(b->out, b->nout, sizeof *b->out, by_told);
 	size_t n = 0;
 	while (n < b->nout && b->out[n].alert.timestamp < before)
 		n++;

@@ -210,6 +210,7 @@ void pane_remove(struct rule_state *rs, struct key *k, uint32_t i);
 struct pane *pane_get(struct rule_state *rs, struct key *k, int64_t pane);
 /* shape_record.c */
 void record_wake(struct rule_state *rs, struct key *k); /* restore */
+void equal_put(struct rule_state *rs, const struct equal_line *e); /* restore: one that is not there yet */
 void record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
 void record_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now);
 /* shape_pair.c */

@@ -129,12 +129,25 @@ side(const struct ruleset *rs, int id, int *left, const char **op, int *right)
 		*left = id; /* no comparison: the condition itself is the value */
 }
 
+static bool
+shows_secret(const struct ruleset *rs, int id)
+{
+	int slots[PATH_SEGS_MAX * 4];
+	size_t n = id < 0 ? 0 : expr_slots(rs->exprs, id, slots, COUNT_OF(slots));
+	bool secret = n > COUNT_OF(slots);
+	for (size_t i = 0; i < n && !secret; i++)
+		secret = redact_field(rs->redact, str_of(rs->paths.v[slots[i]].text));
+	return secret;
+}
+
 static void
 sides(struct ruleset *rs, struct rule *r)
 {
 	for (int l = 0; l < LEVELS; l++) {
 		side(rs, r->when[l], &r->left[l], &r->op[l], &r->right[l]);
 		side(rs, r->resolve_when[l], &r->resolve_left[l], &r->resolve_op[l], &r->resolve_right[l]);
+		r->secret |= shows_secret(rs, r->left[l]) || shows_secret(rs, r->right[l]) || shows_secret(rs, r->resolve_left[l]) ||
+			shows_secret(rs, r->resolve_right[l]);
 	}
 }
 
@@ -408,6 +421,7 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		.close = -1, .dispatch = { .slot = -1 } };
 	for (int l = 0; l < LEVELS; l++)
 		r->when[l] = r->resolve_when[l] = r->left[l] = r->right[l] = -1;
+	unsigned before = d->n;
 	r->by_level = def->when.by_level;
 	r->has_resolve = def->resolve_when.given;
 	for (int l = 0; l < LEVELS; l++)
@@ -451,6 +465,8 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		r->text = template_new(rs, r, def->text, d);
 	r->lines = r->samples || r->shape == SHAPE_RECORD;
 	r->labels = labels_of(&def->labels);
+	if (d->n > before)
+		return; /* what is wrong with it is told; it is never run */
 	dispatch(rs, r);
 	shape_text(rs, r);
 }

@@ -58,11 +58,36 @@ val_json(const struct val *v)
 	return buf_take(&b);
 }
 
+#define FILTERED "[Filtered]"
+
+/* Text without its secrets; a view into b->arena. */
+static struct str
+cleaned(struct back *b, struct str s)
+{
+	struct buf out;
+	buf_init(&out, FIELDS_MAX);
+	redact_text(b->rs->redact, s, &out);
+	struct str clean = arena_str(&b->arena, buf_str(&out));
+	buf_free(&out);
+	return clean;
+}
+
+/* What is told of a value: a field of `redact` is not. */
+static struct val
+told(struct back *b, const struct rule *r, struct val v)
+{
+	if (v.type != V_NULL && r->secret)
+		return (struct val){ .type = V_STR, .s = STR(FILTERED) };
+	if (v.type == V_STR)
+		v.s = cleaned(b, v.s);
+	return v;
+}
+
 static void
-slice_json(struct buf *b, const struct slice *s, bool secret)
+slice_json(struct back *from, struct buf *b, const struct slice *s, bool secret)
 {
 	if (secret && s->kind > K_NULL) {
-		buf_addz(b, "\"[Filtered]\"");
+		buf_addz(b, "\"" FILTERED "\"");
 		return;
 	}
 	switch ((enum slice_kind)s->kind) {
@@ -77,11 +102,13 @@ slice_json(struct buf *b, const struct slice *s, bool secret)
 		buf_addz(b, "false");
 		break;
 	case K_NUM:
-	case K_JSON:
 		buf_add(b, s->ptr, s->len);
 		break;
+	case K_JSON:
+		buf_str_add(b, cleaned(from, (struct str){ s->ptr, s->len }));
+		break;
 	case K_STR:
-		json_str(b, (struct str){ s->ptr, s->len });
+		json_str(b, cleaned(from, (struct str){ s->ptr, s->len }));
 		break;
 	}
 }
@@ -283,12 +310,14 @@ texts(struct back *b, struct rule_state *rs, const struct key *k, const struct e
 		template_render(r->title, &s.v, &out);
 	else
 		default_title(b, r, k, &out);
-	a->title = buf_take(&out);
+	a->title = xstr(cleaned(b, buf_str(&out)));
+	buf_clear(&out);
 	if (r->text)
 		template_render(r->text, &s.v, &out);
 	else
 		default_text(b, rs, k, e, &out);
-	a->message = buf_take(&out);
+	a->message = xstr(cleaned(b, buf_str(&out)));
+	buf_free(&out);
 	buf_free(&s.bytes);
 }
 
@@ -301,8 +330,10 @@ standard(struct back *b, const int slots[2])
 		if (slots[i] < 0)
 			continue;
 		const struct slice *s = &b->rec.slot[slots[i]];
+		if (s->kind > K_NULL && redact_field(b->rs->redact, str_of(b->rs->paths.v[slots[i]].text)))
+			return xstrdup(FILTERED);
 		if (s->kind == K_STR || s->kind == K_NUM || s->kind == K_JSON)
-			return xstrndup(s->ptr, s->len);
+			return xstr(cleaned(b, (struct str){ s->ptr, s->len }));
 		if (s->kind == K_TRUE || s->kind == K_FALSE)
 			return xstrdup(s->kind == K_TRUE ? "true" : "false");
 	}
@@ -325,7 +356,7 @@ fields_json(struct back *b, struct rule_state *rs, const struct text_at *names, 
 			json_str(&out, str_of(b->rs->paths.v[slot].text));
 			buf_addc(&out, ':');
 		}
-		slice_json(&out, &b->rec.slot[slot], redact_field(b->rs->redact, str_of(b->rs->paths.v[slot].text)));
+		slice_json(b, &out, &b->rec.slot[slot], redact_field(b->rs->redact, str_of(b->rs->paths.v[slot].text)));
 	}
 	buf_addc(&out, object ? '}' : ']');
 	diags_free(&quiet);
@@ -334,10 +365,13 @@ fields_json(struct back *b, struct rule_state *rs, const struct text_at *names, 
 }
 
 void
-emit(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e)
+emit(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *what)
 {
 	const struct rule *r = rs->rule;
+	struct emit own = *what, *e = &own;
 	struct buf key;
+	own.value = told(b, r, what->value);
+	own.threshold = told(b, r, what->threshold);
 	GROW(b->out, b->nout, b->cap_out);
 	struct emission *to = &b->out[b->nout++];
 	*to = (struct emission){ .rule = (uint32_t)r->index, .seq = b->emitted++, .order = xstrndup(k->text, k->klen) };

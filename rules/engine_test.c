@@ -107,6 +107,14 @@ static const struct engine_case records[] = {
 		"ac", "a 1 'k':1,'n':1\nc 1 'k':1,'n':1\n", 10 * S,
 		"2.000 firing w warning {\"@source\":\"web\",\"k\":1} value=1 count=1 start=2.000\n"
 		"4.000 resolved w warning {\"@source\":\"web\",\"k\":1} value=0 count=0 start=2.000 cause=no data\n", false },
+	{ "time: a second of NULs is none, before any time was read or after",
+		"rules:\n- {rule: t, when: n > 0, hold: 0}\n", "a",
+		"a - 'ts':'\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000.5Z','n':1\n"
+		"a - 'ts':'1970-01-01T00:00:07.25Z','n':2\na - 'ts':'1970-01-01T00:00:07.5Z','n':3\na - 'ts':'1970-01-01T00:00:07.x5Z','n':4\n"
+		"a - 'ts':'1970-01-01T00:00:07.123456789Z','n':5\na - 'ts':'1970-01-01T00:00:07.Z','n':6\n", 0,
+		"7.123 firing t warning {} value=5 count=1 start=7.123\n7.250 firing t warning {} value=2 count=1 start=7.250\n"
+		"7.500 firing t warning {} value=3 count=1 start=7.500\n7.500 firing t warning {} value=4 count=1 start=7.500\n"
+		"7.500 firing t warning {} value=6 count=1 start=7.500\n", false },
 	{ "replay: a jump is held until the next timed record says whether it was real",
 		"rules:\n- {rule: t, by: i, when: n > 0, hold: 0}\n", "a",
 		"a 0 'i':1,'n':1\na 9000 'i':2,'n':1\na - 'i':3,'n':1\na 1 'i':4,'n':1\n" /* false: 2 and 3 take the greatest time, 0 */
@@ -213,8 +221,8 @@ static const struct engine_case windows[] = {
 		"7.000 firing w warning {\"k\":3} value=1 count=1 start=7.000\n"
 		"14.000 resolved w warning {\"k\":3} value=0 count=0 start=7.000 cause=no data\n", false },
 	{ "window: a sum past the range of doubles is no number",
-		"rules:\n- {rule: w, by: k, over: 2s, every: 1s, when: count() > 0 and not (sum(n) < 0)}\n- {rule: v, by: k, over: 2s, every: 1s, when: avg(n) > 1}\n", "a",
-		"a 0 'k':1,'n':1.7e308\na 0 'k':1,'n':1.7e308\n", 0, "", false },
+		"rules:\n- {rule: w, by: k, over: 2s, every: 1s, when: sum(n) > 1}\n- {rule: v, by: k, over: 2s, every: 1s, when: avg(n) > 1}\n", "a",
+		"a 0 'k':1,'n':1.7e308\na 0.1 'k':1,'n':1.7e308\na 2 'k':1,'n':1.7e308\na 2 'k':1,'n':1.7e308\na 9 'k':2\n", 0, "", false },
 	{ "window: a late record counts at its partition's mark",
 		"rules:\n- {rule: w, by: k, over: 1s, every: 1s, when: count() > 1}\n", "a",
 		"a 0 'k':1\na 5 'k':2\na 3 'k':1\na 1 'k':1\na 9 'k':3\n", 0, /* the mark is 3: both count in [3, 4) */
@@ -366,6 +374,57 @@ large_held(void)
 	rig_free(&r);
 }
 
+/* A rule's alert says nothing of another rule's record. */
+static void
+own_fields(void)
+{
+	struct rig r;
+	rig_load(&r, "rules:\n- {rule: p, by: k, open: e == \"o\", close: e == \"c\", within: 1s, context: [secret, h]}\n"
+		"- {rule: w, by: k, over: 10s, every: 5s, when: count() > 0, context: [i]}\n", 1);
+	r.json = true;
+	rig_script(&r, "a", "a 0 'k':1,'e':'o','session_id':'s1','stage':'st','secret':'x1x','h':'Bearer abc'\na 30 'k':2,'session_id':'s2'\n", 0);
+	const char *p = strstr(buf_z(&r.out), "\"rule\":\"p\""), *w = strstr(buf_z(&r.out), "\"rule\":\"w\"");
+	ok(p && w && w > p, "a pair's alert, then a window's");
+	ok(p && strstr(p, "\"session_id\":\"s1\"") && strstr(p, "\"stage\":\"st\""), "the pair's opener has a session and a stage");
+	ok(p && strstr(p, "\"metadata\":{\"secret\":\"[Filtered]\",\"h\":\"Bearer [Filtered]\"}") && !strstr(p, "x1x") && !strstr(p, "abc"),
+		"its context is told without secrets");
+	ok(w && strstr(w, "\"session_id\":null") && strstr(w, "\"stage\":null"), "the window's alert has none");
+	rig_free(&r);
+}
+
+static void
+secrets(void)
+{
+	struct rig r;
+	rig_load(&r, "rules:\n- rule: a\n  when: password == \"hunter2\"\n  hold: 1s\n  title: '{password} {n} {o}'\n"
+		"- rule: b\n  when: n > 0\n  hold: 0\n  text: 'at {n}: {o} {s}'\n  context: [o]\n"
+		"- rule: c\n  when: startswith(s, \"http\") == true and s != \"\"\n  hold: 0\n"
+		"- rule: d\n  when: s != \"\"\n  hold: 0\n", 1);
+	r.json = true;
+	rig_script(&r, "a", "a 0 'password':'hunter2','n':1,'o':{'token':'hunter2','m':1},'s':'https://u:hunter2@h/x'\n", 5 * S);
+	if (!ok(!strstr(buf_z(&r.out), "hunter2"), "no text, value or context of an alert holds a secret"))
+		printf("# %s", buf_z(&r.out));
+	ok(strstr(buf_z(&r.out), "\"value\":\"[Filtered]\"") && strstr(buf_z(&r.out), "\"value\":\"https://[Filtered]@h/x\""),
+		"their values say that there was one");
+	ok(strstr(buf_z(&r.out), "\"metadata\":{\"o\":{\"token\":\"[Filtered]\",\"m\":1}}"), "an object keeps what is none");
+	rig_free(&r);
+}
+
+static void
+samples(void)
+{
+	struct rig r;
+	char text[] = "{\"password\":\"hunter2\",\"a\"\n{\"token\":\"hunter2\"}\n\xc3\n";
+	rig_load(&r, "rules:\n- {rule: a, when: n > 0}\n", 1);
+	rig_start(&r, "a");
+	rig_batch(&r, 0, text, strlen(text));
+	const struct fpart *p = &r.part[0].front;
+	ok(p->bad[PARSE_JSON] == 1 && p->bad[PARSE_TIME] == 1 && p->bad[PARSE_UTF8] + p->bad[PARSE_JSON] == 2, "bad records by reason");
+	isz(p->sample[PARSE_JSON], "{\"password\":\"[Filtered]\",\"a\"", "a sample of each, without secrets");
+	isz(p->sample[PARSE_TIME], "{\"token\":\"[Filtered]\"}", "of those without a time too");
+	rig_free(&r);
+}
+
 int
 main(void)
 {
@@ -379,5 +438,8 @@ main(void)
 	hold_zero_ids();
 	pure_ids();
 	large_held();
+	own_fields();
+	secrets();
+	samples();
 	return tap_done();
 }

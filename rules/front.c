@@ -108,6 +108,7 @@ front_new(const struct ruleset *rs)
 	f->pane = xcalloc(rs->nevery, sizeof *f->pane);
 	f->pane_gen = xcalloc(rs->nevery, sizeof *f->pane_gen);
 	f->combiner = xcalloc(COMBINER_SLOTS, sizeof *f->combiner);
+	memset(f->second, 0xff, sizeof f->second); /* no text has these bytes */
 	f->from = INT64_MIN;
 	f->to = INT64_MAX;
 	return f;
@@ -404,7 +405,7 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 	struct buf *b = &out->tuples->bytes;
 	const struct record *rec = &f->rec;
 	size_t size = sizeof(struct tuple) + k->text.len;
-	struct str raw = { 0 }, file = { 0 };
+	struct str raw = STR(""), file = STR("");
 	if (with_record && (r->lines || r->metas & EXPR_RAW))
 		raw = r->metas & EXPR_RAW ? rec->raw : utf8_cut(rec->raw, RAW_KEPT);
 	if (with_record && r->metas & EXPR_FILE)
@@ -496,20 +497,32 @@ apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rul
 
 /* ---- records ---- */
 
+/* The first bytes of a bad record, for people: without its secrets. */
 static void
-malformed(struct fpart *p, enum parse_verdict why, const struct record *r)
+sample(const struct front *f, struct fpart *p, enum parse_verdict why, struct str raw)
+{
+	struct buf clean;
+	buf_init(&clean, 1 << 12);
+	redact_text(f->rs->redact, utf8_cut(raw, sizeof p->sample[why] - 1), &clean);
+	struct str head = utf8_cut(buf_str(&clean), sizeof p->sample[why] - 1);
+	if (head.len)
+		memcpy(p->sample[why], head.ptr, head.len);
+	p->sample[why][head.len] = '\0';
+	buf_free(&clean);
+}
+
+static void
+malformed(const struct front *f, struct fpart *p, enum parse_verdict why, const struct record *r)
 {
 	p->bad[why]++;
-	struct str head = utf8_cut(r->raw, sizeof p->sample[why] - 1);
-	memcpy(p->sample[why], head.ptr, head.len);
-	p->sample[why][head.len] = '\0';
+	sample(f, p, why, r->raw);
 }
 
 /* Most stamps differ from the one before in their fraction alone: "2026-11-25T12:00:00" is read once a second. */
 static bool
 stamp_fast(struct front *f, struct str s, nsec *out)
 {
-	if (s.len < STAMP_SECOND + 2 || s.len > STAMP_SECOND + 11 || s.ptr[STAMP_SECOND] != '.' || s.ptr[s.len - 1] != 'Z' ||
+	if (s.len < STAMP_SECOND + 3 || s.len > STAMP_SECOND + 11 || s.ptr[STAMP_SECOND] != '.' || s.ptr[s.len - 1] != 'Z' ||
 		memcmp(s.ptr, f->second, STAMP_SECOND) != 0)
 		return false;
 	nsec frac = 0, unit = NS_PER_S;
@@ -650,7 +663,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 		fpart_steps(p, r->seq - 1);
 	enum parse_verdict v = parse(f->parser, r, &b->arena);
 	if (v != PARSE_OK) {
-		malformed(p, v, r);
+		malformed(f, p, v, r);
 		return;
 	}
 	nsec stamp = stamp_of(f, s, r, wall);
@@ -670,7 +683,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 		hold(p, r);
 		return;
 	case TIME_MALFORMED:
-		malformed(p, PARSE_TIME, r);
+		malformed(f, p, PARSE_TIME, r);
 		return;
 	case TIME_DROP:
 		return;
@@ -706,7 +719,7 @@ front_run(struct front *f, struct fpart *p, struct batch *b, struct block *out, 
 	}
 	p->bad[PARSE_LONG] += b->skipped;
 	if (b->skipped)
-		memcpy(p->sample[PARSE_LONG], b->skipped_head, sizeof b->skipped_head);
+		sample(f, p, PARSE_LONG, str_of(b->skipped_head));
 	close_block(p, out);
 	memcpy(out->pos, b->pos, b->pos_len);
 	out->pos_len = b->pos_len;

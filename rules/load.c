@@ -71,8 +71,13 @@ load_rule(struct back *b, const struct save_row *row)
 	rs->at = at;
 	rs->records = records;
 	rs->equal_ms = equal_ms;
-	rs->equal = xmemdup(equal, nequal * sizeof *rs->equal);
-	rs->nequal = rs->cap_equal = nequal;
+	for (uint32_t i = 0; i < nequal; i++) {
+		struct equal_line e;
+		memcpy(&e, equal + i * sizeof e, sizeof e);
+		if (e.n == 0)
+			return false;
+		equal_put(rs, &e);
+	}
 	return true;
 }
 
@@ -80,19 +85,20 @@ static bool
 load_clock(struct back *b, const struct save_row *row)
 {
 	struct reader r = { row->data.ptr, row->data.ptr + row->data.len, false };
-	uint64_t sources;
 	nsec reached, first, greatest;
-	if (row->key.len != 8)
-		return false;
-	memcpy(&sources, row->key.ptr, 8);
+	struct buf key;
+	buf_init(&key, 1 << 16);
 	TAKE(&r, reached);
 	TAKE(&r, first);
 	TAKE(&r, greatest);
-	for (size_t i = 0; i < b->rs->nclock; i++)
-		if (b->clock[i].sources == sources) {
-			b->clock[i].reached = reached;
-			b->clock[i].first = first;
-		}
+	for (size_t i = 0; i < b->rs->nclock; i++) {
+		save_clock_key(b, b->clock[i].sources, &key);
+		if (!str_eq(buf_str(&key), row->key))
+			continue;
+		b->clock[i].reached = reached;
+		b->clock[i].first = first;
+	}
+	buf_free(&key);
 	if (greatest > b->greatest)
 		b->greatest = greatest;
 	return !r.bad;

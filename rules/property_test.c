@@ -402,6 +402,42 @@ restarts(struct rig *r, const char *parts, uint64_t seed, const char *want)
 	return good;
 }
 
+/* A source that is new in the configuration, and sorts before the others, must not take what another one had reached. */
+static void
+another_source(void)
+{
+	struct rig r, n;
+	struct save_row row;
+	rig_load(&r, "rules:\n- {rule: a, from: app, over: 1m, when: count() > 5, no_data: keep}\n", 1);
+	rig_start(&r, "a");
+	save_enable(r.back);
+	rig_line(&r, STR("a 500 'n':1"));
+	rig_batch(&r, 0, r.part[0].lines.data, r.part[0].lines.len);
+	rig_names[0] = "aaa";
+	rig_names[1] = "app";
+	unsigned wrong = rig_load(&n, "rules:\n- {rule: a, from: app, over: 1m, when: count() > 5, no_data: keep}\n- {rule: b, from: aaa, when: n > 1}\n", 2);
+	n.front = front_new(n.rules);
+	n.back = back_new(n.rules);
+	save_enable(n.back);
+	bool good = wrong == 0 && back_rule_reached(r.back, 0) == 498 * NS_PER_S;
+	save_note(r.back);
+	while (save_next(r.back, &row)) /* META, PART and KEY come in this order; nothing waits */
+		good &= save_load(n.back, &row);
+	save_loaded(n.back);
+	uint32_t number;
+	struct ptime time;
+	int64_t seq;
+	struct str pos;
+	ok(good && back_rule_reached(n.back, 0) == 498 * NS_PER_S && back_rule_reached(n.back, 1) == NS_NONE,
+		"a source's time is restored by its name");
+	ok(save_part(n.back, 1, STR("a"), &number, &time, &seq, &pos) && time.greatest == 500 * NS_PER_S && !save_part(n.back, 0, STR("a"),
+		&number, &time, &seq, &pos), "so are its partitions");
+	rig_names[0] = "app";
+	rig_names[1] = "web";
+	rig_free(&n);
+	rig_free(&r);
+}
+
 /* ---- rounds ---- */
 
 static bool cuts_good = true, seeds_good = true, restart_good = true;
@@ -450,6 +486,7 @@ main(void)
 		one_round(strtoull(one, NULL, 10));
 	for (uint64_t i = 1; !one && i <= rounds; i++)
 		one_round(i);
+	another_source();
 	ok(told_all > 10000 * (one ? 0 : rounds), "the rounds tell something: %zu bytes", told_all);
 	ok(cuts_good, "results do not depend on how input is cut into batches");
 	ok(seeds_good, "nor on the hash seed");

@@ -41,6 +41,8 @@ struct rig {
 	struct buf out;      /* transitions as text */
 };
 
+static const char *rig_names[2] = { "app", "web" };
+
 static inline void
 rig_conf(struct source_conf *c, const char *name)
 {
@@ -85,13 +87,12 @@ static inline unsigned
 rig_load(struct rig *r, const char *rules, size_t nsource)
 {
 	struct diags d;
-	static const char *const names[2] = { "app", "web" };
 	*r = (struct rig){ .wall = RIG_WALL };
 	diags_init(&d);
 	r->config = config_rules_text("r.yaml", str_of(rules), &d);
 	must(r->config->nsource == 0 && nsource <= 2);
 	for (size_t i = 0; i < nsource; i++)
-		rig_conf(&r->conf[i], names[i]);
+		rig_conf(&r->conf[i], rig_names[i]);
 	r->config->source = r->conf;
 	r->config->nsource = nsource;
 	r->rules = ruleset_new(r->config, &d);

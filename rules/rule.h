@@ -68,6 +68,7 @@ struct rule {
 	int resolve_left[LEVELS], resolve_right[LEVELS]; /* of resolve_when */
 	const char *resolve_op[LEVELS];
 	bool has_resolve, by_level;
+	bool secret;             /* a side of a comparison is a field of `redact` */
 	nsec for_[LEVELS];
 
 	/* window */

@@ -207,9 +207,21 @@ save_pending(const struct back *b)
 
 /* ---- what is small and copied whole at the note ---- */
 
+/* By name: a source added to the configuration moves the numbers of the others. */
+void
+save_clock_key(const struct back *b, uint64_t sources, struct buf *out)
+{
+	buf_clear(out);
+	for (size_t i = 0; i < b->rs->config->nsource; i++)
+		if (sources >> i & 1)
+			buf_add(out, b->rs->config->source[i].name, strlen(b->rs->config->source[i].name) + 1);
+}
+
 static void
 fix_rules(struct back *b, struct save *s)
 {
+	struct buf key;
+	buf_init(&key, 1 << 16);
 	for (size_t i = 0; i < b->rs->nrule; i++) {
 		struct rule_state *rs = b->rule[i];
 		uint32_t version = SAVE_VERSION, nequal = (uint32_t)rs->nequal;
@@ -219,7 +231,9 @@ fix_rules(struct back *b, struct save *s)
 		PUT(&s->row, rs->records);
 		PUT(&s->row, rs->equal_ms);
 		PUT(&s->row, nequal);
-		put(&s->row, rs->equal, rs->nequal * sizeof *rs->equal);
+		for (size_t k = 0; k < rs->cap_equal; k++)
+			if (rs->equal[k].n)
+				PUT(&s->row, rs->equal[k]);
 		buf_addz(&s->row, rs->rule->state_shape);
 		keep_row(&s->fixed, SAVE_META, str_of(rs->rule->name), STR(""), 0, &s->row);
 	}
@@ -229,8 +243,10 @@ fix_rules(struct back *b, struct save *s)
 		PUT(&s->row, c->reached);
 		PUT(&s->row, c->first);
 		PUT(&s->row, b->greatest);
-		keep_row(&s->fixed, SAVE_META, STR(""), (struct str){ (const char *)&c->sources, 8 }, 1, &s->row);
+		save_clock_key(b, c->sources, &key);
+		keep_row(&s->fixed, SAVE_META, STR(""), buf_str(&key), 1, &s->row);
 	}
+	buf_free(&key);
 }
 
 void

@@ -5,7 +5,7 @@
 #include "rules/back_int.h"
 #include "rules/save.h"
 
-#define SAVE_VERSION 0x77720002u /* "wr", 2: another layout or byte order reads as something else */
+#define SAVE_VERSION 0x77720003u /* "wr", 3: another layout or byte order reads as something else */
 
 struct save_key {
 	struct rule_state *rs;
@@ -26,6 +26,7 @@ struct save {
 	bool all;            /* the next note lists every key */
 };
 
+void save_clock_key(const struct back *b, uint64_t sources, struct buf *out); /* the names of its sources */
 void save_part_key(const struct back *b, uint32_t part, struct buf *out);
 void save_grave(struct back *b, const struct save_row *row);
 

@@ -58,23 +58,68 @@ level_of(struct back *b, const struct rule *r, const struct tuple *t)
 	return -1;
 }
 
-/* hold: 0. The number of this line among equal ones of the same key and ms. */
+#define EQUAL_MAX (1 << 20) /* distinct lines of one ms that are told apart from their equals */
+#define EQUAL_MIN 16
+#define EQUAL_KEPT 1024     /* a larger table is not kept for the next ms */
+
+/* hold: 0. The entry of a line of a key, or the free one where it belongs. */
+static struct equal_line *
+equal_at(const struct rule_state *rs, uint64_t key, const uint64_t line[2])
+{
+	size_t i = (size_t)(key ^ line[0]) & (rs->cap_equal - 1);
+	for (; rs->equal[i].n; i = (i + 1) & (rs->cap_equal - 1))
+		if (rs->equal[i].hash == key && memcmp(rs->equal[i].line, line, sizeof rs->equal[i].line) == 0)
+			break;
+	return &rs->equal[i];
+}
+
+static void
+equal_clear(struct rule_state *rs)
+{
+	if (rs->cap_equal > EQUAL_KEPT) {
+		free(rs->equal);
+		rs->equal = NULL;
+		rs->cap_equal = 0;
+	} else if (rs->nequal) {
+		memset(rs->equal, 0, rs->cap_equal * sizeof *rs->equal);
+	}
+	rs->nequal = 0;
+}
+
+void
+equal_put(struct rule_state *rs, const struct equal_line *e)
+{
+	if (rs->nequal * 3 >= rs->cap_equal * 2) {
+		struct equal_line *old = rs->equal;
+		size_t n = rs->cap_equal;
+		rs->cap_equal = n ? n * 2 : EQUAL_MIN;
+		rs->equal = xcalloc(rs->cap_equal, sizeof *rs->equal);
+		for (size_t i = 0; i < n; i++)
+			if (old[i].n)
+				*equal_at(rs, old[i].hash, old[i].line) = old[i];
+		free(old);
+	}
+	*equal_at(rs, e->hash, e->line) = *e;
+	rs->nequal++;
+}
+
+/* The number of this line among equal ones of the same key and ms. */
 static uint64_t
 equal_number(struct rule_state *rs, const struct tuple *t)
 {
 	nsec ms = t->time / NS_PER_MS - (t->time % NS_PER_MS < 0); /* as in the id */
 	if (rs->equal_ms != ms) {
 		rs->equal_ms = ms;
-		rs->nequal = 0;
+		equal_clear(rs);
 	}
-	uint64_t key = str_hash((struct str){ tuple_key(t), t->klen }, 3); /* not the process's seed: it is stored */
-	for (size_t i = 0; i < rs->nequal; i++)
-		if (rs->equal[i].hash == key && memcmp(rs->equal[i].line, t->line, sizeof t->line) == 0)
-			return rs->equal[i].n++;
-	GROW(rs->equal, rs->nequal, rs->cap_equal);
-	struct equal_line *e = &rs->equal[rs->nequal++];
-	*e = (struct equal_line){ .hash = key, .n = 1 };
-	memcpy(e->line, t->line, sizeof t->line);
+	struct equal_line e = { .n = 1 };
+	e.hash = str_hash((struct str){ tuple_key(t), t->klen }, 3); /* not the process's seed: it is stored */
+	memcpy(e.line, t->line, sizeof e.line);
+	struct equal_line *have = rs->nequal ? equal_at(rs, e.hash, e.line) : NULL;
+	if (have && have->n)
+		return have->n++;
+	if (rs->nequal < EQUAL_MAX)
+		equal_put(rs, &e);
 	return 0;
 }
 

@@ -190,9 +190,9 @@ records(const struct rule_state *rs, const struct key *k, int64_t at, int64_t pa
 }
 
 static struct val
-number(double v)
+number(double v) /* a sum beyond the range of doubles is no number */
 {
-	return (struct val){ .type = V_NUM, .n = v };
+	return isfinite(v) ? (struct val){ .type = V_NUM, .n = v } : (struct val){ .type = V_NULL };
 }
 
 static struct val

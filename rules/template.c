@@ -17,6 +17,7 @@ struct tpl_part {
 	int at;         /* PART_NAME: enum tpl_name; PART_SLOT: slot */
 	enum part_format format;
 	int digits;
+	bool secret;    /* PART_SLOT: a field of `redact` */
 };
 
 struct template {
@@ -25,6 +26,7 @@ struct template {
 };
 
 #define DIGITS_MAX 15
+#define DURATION_MAX 9e9 /* seconds; a number beyond is told as it is */
 
 static const char *const names[TPL_NAMES] = { "value", "threshold", "count", "over", "within", "hold", "rule", "level", "key",
 	"time", "starts_at", "duration", "samples" };
@@ -95,6 +97,7 @@ field(struct ruleset *rs, struct rule *r, struct tpl_part *p, struct str name, s
 	}
 	free(z);
 	p->at = slot;
+	p->secret = good && redact_field(rs->redact, str_of(rs->paths.v[slot].text));
 	return good;
 }
 
@@ -140,7 +143,10 @@ template_new(struct ruleset *rs, struct rule *r, struct text_at src, struct diag
 		} else if (*p == '{') {
 			size_t len = strcspn(p + 1, "}");
 			struct loc at = src.loc;
-			at.col += (int)(p - src.s);
+			const char *line = src.s;
+			for (const char *nl; (nl = memchr(line, '\n', (size_t)(p - line))); line = nl + 1)
+				at.line++; /* later lines start at the same column */
+			at.col += (int)(p - line);
 			if (p[1 + len] == '\0') {
 				diag(d, at, "`{` without its `}` (write {{ for a brace)");
 				good = false;
@@ -186,8 +192,13 @@ formatted(const struct tpl_part *p, double v, struct buf *out)
 		buf_printf(out, "%.*f", p->digits, v);
 		break;
 	case FORMAT_DURATION:
-		dur_text((nsec)llround(fabs(v) * 1e3) * NS_PER_MS, text);
-		buf_addz(out, text);
+		if (fabs(v) > DURATION_MAX) {
+			buf_add(out, text, num_text(v, text));
+			buf_addc(out, 's');
+		} else {
+			dur_text((nsec)llround(fabs(v) * 1e3) * NS_PER_MS, text);
+			buf_addz(out, text);
+		}
 		break;
 	case FORMAT_PLAIN:
 		break;
@@ -218,6 +229,8 @@ render_slot(const struct tpl_part *p, const struct slice *s, struct buf *out)
 	double v;
 	if (s == NULL || s->kind == K_NONE || s->kind == K_NULL)
 		missing(out);
+	else if (p->secret)
+		buf_addz(out, "[Filtered]");
 	else if (s->kind == K_TRUE || s->kind == K_FALSE)
 		buf_addz(out, s->kind == K_TRUE ? "true" : "false");
 	else if (p->format != FORMAT_PLAIN && s->kind == K_NUM && num_parse((struct str){ s->ptr, s->len }, &v))

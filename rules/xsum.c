@@ -4,12 +4,38 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define XSUM_MAX 40 /* 2098 bits of exponent range over 53 bits a component, rounded up */
+#define XSUM_MAX 64 /* 2098 bits of range over 53 bits a component are 40 once compressed */
 
 const double *
 xsum_parts(const struct xsum *s)
 {
 	return s->cap ? s->u.out : s->u.in;
+}
+
+/* Components that do not overlap may still lie close: a rest of one bit each, left behind by growing values. Makes them
+ * lie 53 bits apart (Shewchuk, COMPRESS): one way down, gathering, and one way up. */
+static uint16_t
+compress(double *p, uint16_t n)
+{
+	uint16_t bottom = (uint16_t)(n - 1), top = 0;
+	double q = p[n - 1];
+	for (int i = n - 2; i >= 0; i--) {
+		double hi = q + p[i], lo = p[i] - (hi - q);
+		q = hi;
+		if (lo != 0) {
+			p[bottom--] = hi;
+			q = lo;
+		}
+	}
+	p[bottom] = q;
+	for (int i = bottom + 1; i < n; i++) {
+		double hi = p[i] + q, lo = q - (hi - p[i]);
+		if (lo != 0)
+			p[top++] = lo;
+		q = hi;
+	}
+	p[top++] = q;
+	return top;
 }
 
 static void
@@ -25,11 +51,13 @@ append(struct xsum *s, double v)
 		s->u.out = out;
 		s->cap = 8;
 	} else if (s->len == s->cap) {
-		must(s->cap < 2 * XSUM_MAX);
+		must(s->cap < XSUM_MAX);
 		s->cap *= 2;
 		s->u.out = xrealloc(s->u.out, s->cap * sizeof *s->u.out);
 	}
 	s->u.out[s->len++] = v;
+	if (s->len == XSUM_MAX)
+		s->len = compress(s->u.out, s->len);
 }
 
 /* Knuth's two-sum: a + b == *hi + *lo exactly, without a branch on their sizes. */
@@ -46,6 +74,8 @@ xsum_part(struct xsum *s, double v)
 {
 	double *p = s->cap ? s->u.out : s->u.in;
 	uint16_t kept = 0;
+	if (s->len && isinf(p[s->len - 1]))
+		return; /* beyond the range once: for good */
 	for (uint16_t i = 0; i < s->len; i++) {
 		double hi, lo;
 		two_sum(v, p[i], &hi, &lo);
@@ -53,9 +83,9 @@ xsum_part(struct xsum *s, double v)
 			p[kept++] = lo;
 		v = hi;
 	}
-	s->len = kept;
+	s->len = isfinite(v) ? kept : 0; /* past the range there is nothing left to be exact about */
 	if (v != 0)
-		append(s, v);
+		append(s, isfinite(v) ? v : (double)INFINITY);
 }
 
 void

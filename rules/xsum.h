@@ -2,8 +2,8 @@
  *
  * The sum is kept as an expansion: doubles that do not overlap, whose exact sum is the exact sum of all that was
  * added (J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997, GROW-EXPANSION). Real log data needs
- * one or two of them; 40 always suffice. { 0 } is the empty sum.
- * Only finite values may be added. Cost: add O(len); value O(len).
+ * one or two of them; 64 always suffice. { 0 } is the empty sum.
+ * Only finite values may be added. A sum that leaves the range of doubles on its way is infinite from then on. Cost: add O(len); value O(len).
  */
 #ifndef WEIR_XSUM_H
 #define WEIR_XSUM_H
