@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# replay_test.sh - replay against the live run: --state gives the same transitions, byte for byte, over silences, rotation, a
+# send_test.sh - replay against the live run: --state gives the same transitions, byte for byte, over silences, rotation, a
 # file that joins late, a restart and a kill; and --send tells the sinks what the policy says, from a state of its own.
 # In: BIN.  Out: TAP. Waits for what it waits for, with a bound; nothing depends on how long it took.
 set -uo pipefail
@@ -7,7 +7,7 @@ BIN=$(realpath "$BIN")
 cd "$(dirname "$0")"
 n=0
 export DIR
-DIR=$(mktemp -d "${TMPDIR:-/tmp}/weir-replay-test.XXXXXX")
+DIR=$(mktemp -d "${TMPDIR:-/tmp}/weir-send-test.XXXXXX")
 mkdir "$DIR/logs" "$DIR/tmp"
 pid= receiver=
 cleanup() {
