@@ -30,6 +30,7 @@ struct live_lane {
 	nsec retry;          /* monotonic: not before (a read failed) */
 	struct place *step;
 	bool stored;         /* the last checkpoint knew it */
+	bool begun;          /* was read at least once: it has a position */
 	char noted_pos[POSITION_MAX]; /* as the generation being written holds it */
 	size_t noted_pos_len;
 };
@@ -59,7 +60,7 @@ struct live {
 	/* checkpoint */
 	enum { CKPT_IDLE, CKPT_WRITING, CKPT_PRUNING } ckpt;
 	nsec next_ckpt, last_ckpt; /* monotonic */
-	bool first;                /* there is no checkpoint yet */
+	bool first, soon;          /* there is none yet; a partition began, whose position should be stored soon */
 	int64_t generation;
 	uint64_t changes, noted; /* batches and transitions taken; as of the last note */
 	bool full;               /* no space: processing holds */

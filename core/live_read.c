@@ -147,6 +147,10 @@ lane_read(struct live *l, struct live_lane *n, nsec now)
 {
 	struct batch *b = &l->batch[n->index];
 	enum err e = n->source->kind->fill(n->part, b, now);
+	if (!n->begun && (e == ERR_OK || e == ERR_AGAIN)) {
+		n->begun = true;
+		l->soon |= !n->stored;
+	}
 	if (e == ERR_OK) {
 		front_run(l->front, &n->front, b, &l->block, live_wall(l, now), false);
 		if (l->block.records)

@@ -411,6 +411,19 @@ note_positions(struct live *l)
 	}
 }
 
+/* Until a file's position is stored, a restart after its rotation would not know of what is no longer under its name: the
+ * first checkpoint waits only for each file to be read once, and a new file does not wait the whole interval. */
+static bool
+is_due(const struct live *l, nsec now)
+{
+	if (!l->first)
+		return now >= l->next_ckpt || (l->soon && now >= l->last_ckpt + l->app->config->checkpoint / 10);
+	for (size_t i = 0; i < l->nlane; i++)
+		if (!l->lane[i]->begun)
+			return now >= l->next_ckpt;
+	return true;
+}
+
 void
 live_checkpoint(struct live *l, nsec now, bool all)
 {
@@ -420,7 +433,7 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		reconcile(l);
 	if (l->full && (!all && now < l->full_retry))
 		return;
-	if (l->ckpt == CKPT_IDLE && (all || l->first || now >= l->next_ckpt)) {
+	if (l->ckpt == CKPT_IDLE && (all || is_due(l, now))) {
 		if (l->changes == l->noted && !all && !l->first) { /* nothing was read, nothing told: the last one stands */
 			l->next_ckpt = now + l->app->config->checkpoint;
 			return;
@@ -433,6 +446,7 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		save_note(l->back);
 		note_positions(l);
 		l->noted = l->changes;
+		l->soon = false;
 		l->ckpt = CKPT_WRITING;
 		e = ckpt_begin(l->store, &l->generation);
 		if (e != ERR_OK) {

@@ -52,7 +52,9 @@ class Writer(threading.Thread):
         self.since = {"a.log": 0, "b.log": 0}
         self.file = {name: open(f"{self.logs}/{name}", "ab", buffering=0) for name in self.generation}
         self.enough = threading.Event()
-        self.turns = {name: [0] for name in self.generation}  # rotations by life, as far back as counts
+        # rotations by life, as far back as counts; none before weir's first checkpoint: what it has never seen under
+        # its own name is not its to find
+        self.turns = {name: [KEPT] for name in self.generation}
         self.failed = None
         self.extras = 0
         for name in self.file:  # both partitions are there before weir first looks
@@ -351,8 +353,8 @@ class Tap:
         self.failed += not good
         print(f"{'ok' if good else 'not ok'} {self.n} - {name}")
         if not good:
-            for line in list(why)[:12]:
-                print("# " + line[:400])
+            for line in list(why)[:6]:
+                print("# " + line[:200])
         sys.stdout.flush()
 
 
