@@ -405,11 +405,14 @@ def main():
         if writer.failed or writer.is_alive():
             raise SystemExit(f"the writer failed: {writer.failed}")
         want = weir.replay(writer.files())
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and weir.p.poll() is None:
+        done, deadline = -1, 0  # as long as it goes on
+        while weir.p.poll() is None:
             with catcher.lock:
                 told = {transition_of(b) for _, b, _ in catcher.accepted}
-            if set(want) <= told and set(want) <= set(weir.output()):
+            left = len(set(want) - told) + len(set(want) - set(weir.output()))
+            if left != done:
+                done, deadline = left, time.monotonic() + 20
+            if left == 0 or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
         weir.p.send_signal(signal.SIGTERM)
