@@ -65,6 +65,7 @@ struct live {
 	uint64_t changes, noted; /* batches and transitions taken; as of the last note */
 	bool full;               /* no space: processing holds */
 	nsec full_retry;
+	bool lack_told;          /* weir.state-full is open; at start true: one of an earlier life may be */
 
 	/* restart: alerts open in the store, compared once their rule's time has passed its newest transition */
 	struct live_open {
@@ -96,8 +97,12 @@ nsec live_wall(const struct live *l, nsec mono);
 bool live_restore(struct live *l);         /* false: told, exit 3 */
 enum err live_commit(struct live *l);      /* transitions of the back, in one commit */
 void live_checkpoint(struct live *l, nsec now, bool all); /* a slice; all: to its end */
-bool live_self_alert(struct live *l, const char *rule, const char *name, enum level level, const char *text, bool firing,
-	size_t but_sink);
+enum err live_commit_failed(struct live *l, enum err e); /* no space: processing holds; else this process ends */
+
+/* live_self.c: key {field: name}; but_sink SIZE_MAX: all hear it. false: not stored, try again */
+bool live_self_alert(struct live *l, const char *rule, const char *field, const char *name, enum level level, const char *text,
+	bool firing, size_t but_sink);
+void live_tell_space(struct live *l);
 
 /* control.c, live_status.c */
 int control_open(const char *state, struct errinfo *why);

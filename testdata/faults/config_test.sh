@@ -5,6 +5,7 @@
 cat >"$dir/weir.yaml" <<-END
 	sources:
 	  app: {fils: ["$dir/logs/*.log"], late: 2}
+	  b: {files: ["$dir/logs/*.log"], late: 2}
 	rules: [rules.yaml]
 	sinks:
 	  out: {stdot: {}}
@@ -24,7 +25,7 @@ for command in run check replay; do
 	timeout 20 "$BIN/weir" "$command" -c "$dir/weir.yaml" >"$dir/out" 2>"$dir/err" </dev/null || rc=$?
 	cat "$dir/out" "$dir/err" >"$dir/all"
 	ok "$command: exit 2" test "$rc" -eq 2
-	for mistake in 'weir.yaml:2:.*fils' 'weir.yaml:2:.*late' 'weir.yaml:5:.*stdot' 'weir.yaml:7:.*chekpoint' 'rules.yaml:3:' 'rules.yaml:6:.*wen'; do
+	for mistake in 'weir.yaml:2:.*fils' 'weir.yaml:3:.*late' 'weir.yaml:6:.*stdot' 'weir.yaml:8:.*chekpoint' 'rules.yaml:3:' 'rules.yaml:6:.*wen'; do
 		ok "$command tells $mistake" grep -q "$mistake" "$dir/all"
 	done
 	ok "$command has made nothing" test ! -e "$dir/state"

@@ -41,7 +41,7 @@ rm -f "$dir/out" "$dir/err"
 weir=$!
 pids+=("$weir")
 ok "--reset-state sets it aside and says what is lost" within 10 has err 'set aside as .*lost are'
-ok "the old file is kept as it was" test "$before" = "$(cat "$dir"/state/weir.db.bad.* | sha256sum)"
+ok "the old file is kept as it was" test "$before" = "$(cat "$dir"/state/weir.db.bad.*Z | sha256sum)"
 ok "and weir reads anew" within 10 told out 200
 ok "SIGTERM: exit 0 after the reset" stop
 
@@ -94,6 +94,7 @@ if space 1m; then
 	wait "$filler"
 	rm "$dir/state/filler"
 	ok "there is space again: processing goes on by itself" within 30 told out 4000
+	ok "weir.state-full was told" within 10 has out '"event":"firing","rule":"weir.state-full"'
 	ok "SIGTERM: exit 0 after that" stop
 	ok "each record told once, with a full disk in between" each out 1 4000
 	umount "$dir/state"
