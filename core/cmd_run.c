@@ -49,7 +49,7 @@ tell_failed(struct live *l)
 	pthread_mutex_unlock(&failed_lock);
 	for (struct live_failed *next; f; f = next) {
 		next = f->next;
-		live_self_alert(l, "weir.delivery-failed", l->app->config->sink[f->sink].name, LEVEL_ERROR, f->why, true, f->sink);
+		live_self_alert(l, "weir.delivery-failed", "sink", l->app->config->sink[f->sink].name, LEVEL_ERROR, f->why, true, f->sink);
 		free(f);
 	}
 	for (size_t i = 0; i < l->nopen; i++) { /* over once its sink accepts again */
@@ -61,7 +61,7 @@ tell_failed(struct live *l)
 			char *key = xasprintf("{\"sink\":\"%s\"}", l->app->config->sink[s].name);
 			deliver_stats(l->deliver, s, &st);
 			if (strcmp(key, a->key) == 0 && st.last_ok > a->timestamp)
-				live_self_alert(l, a->rule, l->app->config->sink[s].name, LEVEL_ERROR, "", false, s);
+				live_self_alert(l, a->rule, "sink", l->app->config->sink[s].name, LEVEL_ERROR, "", false, s);
 			free(key);
 		}
 	}
@@ -136,6 +136,7 @@ loop(struct live *l)
 		if (l->stop)
 			break;
 		tell_failed(l);
+		live_tell_space(l);
 		live_checkpoint(l, now, false);
 		if (!busy && !l->full && live_ended(l)) {
 			back_end(l->back, 0); /* no record is to come that could be older than the last ones */
@@ -238,7 +239,7 @@ run(struct live *l, const struct cmd_opts *o)
 int
 cmd_run(const struct cmd_opts *o)
 {
-	struct live l = { .app = app_load(o->config), .signal_fd = -1, .control_fd = -1, .last_ckpt = NS_NONE };
+	struct live l = { .app = app_load(o->config), .signal_fd = -1, .control_fd = -1, .last_ckpt = NS_NONE, .lack_told = true };
 	if (l.app == NULL)
 		return CMD_USAGE;
 	l.wall0 = wall_ns();

@@ -35,6 +35,7 @@ struct live_lane {
 	nsec retry;          /* monotonic: not before (a read failed) */
 	struct place *step;
 	bool stored;         /* the last checkpoint knew it */
+	bool begun;          /* was read at least once: it has a position */
 	struct place *moved; /* where silence moved its mark since the last commit: steps to store, one a place */
 	size_t nmoved, cap_moved;
 	char noted_pos[POSITION_MAX]; /* as the generation being written holds it */
@@ -68,11 +69,12 @@ struct live {
 	/* checkpoint */
 	enum { CKPT_IDLE, CKPT_WRITING, CKPT_PRUNING } ckpt;
 	nsec next_ckpt, last_ckpt; /* monotonic */
-	bool first;                /* there is no checkpoint yet */
+	bool first, soon;          /* there is none yet; a partition began, whose position should be stored soon */
 	int64_t generation;
 	uint64_t changes, noted; /* batches and transitions taken; as of the last note */
 	bool full;               /* no space: processing holds */
 	nsec full_retry;
+	bool lack_told;          /* weir.state-full is open; at start true: one of an earlier life may be */
 
 	/* restart: alerts open in the store, compared once their rule's time has passed its newest transition */
 	struct live_open {
@@ -105,8 +107,12 @@ nsec live_wall(const struct live *l, nsec mono);
 bool live_restore(struct live *l);         /* false: told, exit 3 */
 enum err live_commit(struct live *l);      /* transitions of the back, in one commit */
 void live_checkpoint(struct live *l, nsec now, bool all); /* a slice; all: to its end */
-bool live_self_alert(struct live *l, const char *rule, const char *name, enum level level, const char *text, bool firing,
-	size_t but_sink);
+enum err live_commit_failed(struct live *l, enum err e); /* no space: processing holds; else this process ends */
+
+/* live_self.c: key {field: name}; but_sink SIZE_MAX: all hear it. false: not stored, try again */
+bool live_self_alert(struct live *l, const char *rule, const char *field, const char *name, enum level level, const char *text,
+	bool firing, size_t but_sink);
+void live_tell_space(struct live *l);
 
 /* control.c, live_status.c */
 int control_open(const char *state, struct errinfo *why);

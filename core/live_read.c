@@ -158,6 +158,10 @@ lane_answer(struct live *l, struct live_lane *n, struct job *j)
 {
 	const struct batch *b = &j->batch;
 	reach_idle(&n->reach);
+	if (!n->begun && (j->err == ERR_OK || j->err == ERR_AGAIN)) {
+		n->begun = true;
+		l->soon |= !n->stored;
+	}
 	switch (j->err) {
 	case ERR_OK:
 		if (j->block.records)

@@ -5,7 +5,6 @@
 #include "core/log.h"
 #include "rules/save.h"
 
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -201,8 +200,8 @@ steps_done(struct live *l)
 }
 
 /* No space: hold, give the reserve up once, and try again later. Anything else is the end of this process. */
-static enum err
-commit_failed(struct live *l, enum err e)
+enum err
+live_commit_failed(struct live *l, enum err e)
 {
 	store_rollback(l->store);
 	if (e != ERR_FULL) {
@@ -236,7 +235,7 @@ live_commit(struct live *l)
 		e = store_commit(l->store);
 	if (e != ERR_OK) {
 		l->transitions = before;
-		return commit_failed(l, e);
+		return live_commit_failed(l, e);
 	}
 	if (l->full)
 		log_info("store", "there is space again: processing goes on");
@@ -292,7 +291,7 @@ resolve_stored(struct live *l, struct live_open *o, nsec at, const char *cause)
 	if (e == ERR_OK)
 		e = store_commit(l->store);
 	if (e != ERR_OK)
-		return commit_failed(l, e);
+		return live_commit_failed(l, e);
 	o->settled = true;
 	log_info("run", "%s %s resolved: %s", a->rule, a->key, cause);
 	return ERR_OK;
@@ -372,7 +371,7 @@ store_moved(struct live *l)
 	if (e == ERR_OK)
 		e = store_commit(l->store);
 	if (e != ERR_OK)
-		return commit_failed(l, e);
+		return live_commit_failed(l, e);
 	steps_done(l);
 	return ERR_OK;
 }
@@ -430,16 +429,29 @@ note_positions(struct live *l)
 	}
 }
 
+/* Until a file's position is stored, a restart after its rotation would not know of what is no longer under its name: the
+ * first checkpoint waits only for each file to be read once, and a new file does not wait the whole interval. */
+static bool
+is_due(const struct live *l, nsec now)
+{
+	if (!l->first)
+		return now >= l->next_ckpt || (l->soon && now >= l->last_ckpt + l->app->config->checkpoint / 10);
+	for (size_t i = 0; i < l->nlane; i++)
+		if (!l->lane[i]->begun)
+			return now >= l->next_ckpt;
+	return true;
+}
+
 void
 live_checkpoint(struct live *l, nsec now, bool all)
 {
 	enum err e = ERR_OK;
 	bool done;
-	if (l->unsettled || l->nopen)
+	if (!l->full && (l->unsettled || l->nopen))
 		reconcile(l);
 	if (l->full && (!all && now < l->full_retry))
 		return;
-	if (l->ckpt == CKPT_IDLE && (all || l->first || now >= l->next_ckpt)) {
+	if (l->ckpt == CKPT_IDLE && (all || is_due(l, now))) {
 		if (l->changes == l->noted && !all && !l->first) { /* nothing was read, nothing told: the last one stands */
 			l->next_ckpt = now + l->app->config->checkpoint;
 			return;
@@ -452,6 +464,7 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		save_note(l->back);
 		note_positions(l);
 		l->noted = l->changes;
+		l->soon = false;
 		l->ckpt = CKPT_WRITING;
 		e = ckpt_begin(l->store, &l->generation);
 		if (e != ERR_OK) {
@@ -482,66 +495,4 @@ live_checkpoint(struct live *l, nsec now, bool all)
 		if (ckpt_prune(l->store, 2000, &more) != ERR_OK || !more)
 			l->ckpt = CKPT_IDLE;
 	}
-}
-
-/* ---- weir's own alerts ---- */
-
-bool
-live_self_alert(struct live *l, const char *rule, const char *name, enum level level, const char *text, bool firing,
-	size_t but_sink)
-{
-	nsec now = wall_ns();
-	struct buf key;
-	uint8_t digest[SHA256_DIGEST_LENGTH];
-	struct live_open *o = NULL;
-	buf_init(&key, 1 << 12);
-	buf_addz(&key, "{\"sink\":");
-	json_str(&key, str_of(name));
-	buf_addc(&key, '}');
-	for (size_t i = 0; i < l->nopen; i++)
-		if (!l->open[i].settled && strcmp(l->open[i].last.rule, rule) == 0 && strcmp(l->open[i].last.key, buf_z(&key)) == 0)
-			o = &l->open[i];
-	if ((o != NULL) == firing) {
-		buf_free(&key);
-		return true;
-	}
-	if (firing) {
-		GROW(l->open, l->nopen, l->cap_open);
-		o = &l->open[l->nopen++];
-		*o = (struct live_open){ .last = { .event = EV_FIRING, .state = ST_FIRING, .level = level, .timestamp = now,
-			.starts_at = now, .ends_at = NS_NONE, .count = 1 } };
-		o->last.rule = xstrdup(rule);
-		o->last.title = xasprintf("%s: %s", rule, name);
-		o->last.message = xstrdup(text);
-		o->last.key = xstrdup(buf_z(&key));
-		o->last.labels = xstrdup("{}");
-		o->last.metadata = xstrdup("{}");
-		char *seed = xasprintf("%s%s%lld", rule, o->last.key, (long long)(now / NS_PER_MS));
-		SHA256((const unsigned char *)seed, strlen(seed), digest);
-		free(seed);
-		snprintf(o->last.id, ALERT_ID_MAX, "alert_%lld_%02x%02x%02x%02x%02x%02x", (long long)(now / NS_PER_S), digest[0],
-			digest[1], digest[2], digest[3], digest[4], digest[5]);
-	} else {
-		o->last.event = EV_RESOLVED;
-		o->last.state = ST_RESOLVED;
-		o->last.timestamp = o->last.ends_at = now;
-		o->settled = true;
-	}
-	buf_free(&key);
-	bool inserted;
-	int64_t number;
-	enum err e = store_begin(l->store);
-	if (e == ERR_OK)
-		e = store_transition(l->store, &o->last, &inserted, &number);
-	for (size_t i = 0; i < l->app->config->nsink && e == ERR_OK; i++)
-		if (i != but_sink)
-			e = store_outbox(l->store, number, l->app->config->sink[i].name, now, now);
-	if (e == ERR_OK)
-		e = store_commit(l->store);
-	if (e != ERR_OK) {
-		(void)commit_failed(l, e);
-		return false;
-	}
-	deliver_wake(l->deliver);
-	return true;
 }

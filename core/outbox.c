@@ -23,13 +23,19 @@
 /* outbox.told: 0 no, 1 taken by the delivery thread, 2 accepted or perhaps heard, which nothing takes back. */
 #define HEARD "CASE WHEN told=2 THEN 2 ELSE ?3 END"
 
-enum { O_DUE, O_NEXT, O_TAKE, O_MARK, O_PARTS, O_SENT, O_ROW, O_RESOLVE, O_AT_ONCE, O_WAITING, O_FAILED, O_TOTAL, O_SUM,
+#define DUE                                                                                                            \
+	"SELECT o.id,o.number,o.attempts,o.created,o.people,o.told," O_GOOD("o.") "," T_COLUMNS("t.") ",weir_crc("      \
+	T_COLUMNS("t.") ")=t.crc,o.rule,o.lane FROM outbox o LEFT JOIN transition t ON t.number=o.number WHERE "
+
+enum { O_DUE, O_TOGETHER, O_PUT_OFF, O_NEXT, O_TAKE, O_MARK, O_PARTS, O_SENT, O_ROW, O_RESOLVE, O_AT_ONCE, O_WAITING, O_FAILED, O_TOTAL, O_SUM,
 	O_SUM_KEYS, O_STMTS };
 
 static const char *const sql[O_STMTS] = {
-	[O_DUE] = "SELECT o.id,o.number,o.attempts,o.created,o.people,o.told," O_GOOD("o.") "," T_COLUMNS("t.") ",weir_crc("
-		  T_COLUMNS("t.") ")=t.crc,o.rule FROM outbox o LEFT JOIN transition t ON t.number=o.number WHERE o.sink=?1 "
-		  "AND o.state=0 AND o.due<=?2 AND " FREE_LANE " ORDER BY o.due,o.id LIMIT ?3",
+	[O_DUE] = DUE "o.sink=?1 AND o.state=0 AND o.due<=?2 AND " FREE_LANE " ORDER BY o.due,o.id LIMIT ?3",
+	/* in the order of ids: a row that was put off is due after those behind it, and still comes before them */
+	[O_TOGETHER] = DUE "o.id IN(SELECT id FROM outbox WHERE sink=?1 AND state=0 AND due<=?2 ORDER BY id LIMIT ?3) "
+		       "ORDER BY o.id",
+	[O_PUT_OFF] = "SELECT lane,min(id) FROM outbox WHERE sink=?1 AND state=0 AND due>?2 GROUP BY lane",
 	[O_NEXT] = "SELECT o.due FROM outbox o WHERE o.sink=?1 AND o.state=0 AND " FREE_LANE " ORDER BY o.due LIMIT 1",
 	[O_TAKE] = "UPDATE outbox SET told=1,crc=" O_CRC("due", "state", "1", "folded", "attempts")
 		   " WHERE id=?1 AND state=0 AND told=0",
@@ -164,6 +170,11 @@ summary_alert(struct outbox *o, int64_t id, const char *rule, struct alert *a)
 struct due {                /* what due knows beside the row */
 	bool take;          /* of people, not told yet */
 	char *rule;
+	int64_t lane;
+};
+
+struct put_off {            /* lanes whose first waiting row is not due: what is behind it waits too */
+	int64_t lane, id;
 };
 
 static enum err
@@ -173,6 +184,7 @@ due_read(struct outbox *o, sqlite3_stmt *st, struct outbox_row *r, struct due *x
 		.attempts = sqlite3_column_int(st, 2), .created = sqlite3_column_int64(st, 3) };
 	if (!sqlite3_column_int(st, 6))
 		return db_corrupt(&o->db, "the outbox");
+	x->lane = sqlite3_column_int64(st, 7 + T_NCOLUMNS + 2);
 	x->take = sqlite3_column_int(st, 4) > 0 && !sqlite3_column_int(st, 5);
 	if (sqlite3_column_type(st, 1) == SQLITE_NULL) {
 		r->transition = -r->id;
@@ -220,25 +232,65 @@ due_take(struct outbox *o, struct outbox_row *rows, struct due *x, size_t *n)
 	return db_commit(&o->db);
 }
 
-enum err
-outbox_due(struct outbox *o, const char *sink, nsec now, struct outbox_row *rows, size_t max, size_t *n)
+static enum err
+put_off_read(struct outbox *o, const char *sink, nsec now, struct put_off **out, size_t *n)
 {
-	sqlite3_stmt *st = o->st[O_DUE];
+	sqlite3_stmt *st = o->st[O_PUT_OFF];
+	size_t cap = 0;
+	bool row;
+	enum err e;
+	bind_text(st, 1, sink);
+	sqlite3_bind_int64(st, 2, now);
+	while ((e = db_step(&o->db, st, &row)) == ERR_OK && row) {
+		GROW(*out, *n, cap);
+		(*out)[(*n)++] = (struct put_off){ sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1) };
+	}
+	sqlite3_reset(st);
+	return e;
+}
+
+static bool
+is_behind(const struct put_off *p, size_t n, int64_t lane, int64_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i].lane == lane && p[i].id < id)
+			return true;
+	return false;
+}
+
+enum err
+outbox_due(struct outbox *o, const char *sink, nsec now, bool together, struct outbox_row *rows, size_t max, size_t *n)
+{
+	sqlite3_stmt *st = o->st[together ? O_TOGETHER : O_DUE];
 	struct due *x = xcalloc(max + 1, sizeof *x);
-	enum err e = ERR_OK;
+	struct put_off *off = NULL;
+	size_t noff = 0;
 	bool row;
 
 	*n = 0;
+	enum err e = together ? put_off_read(o, sink, now, &off, &noff) : ERR_OK;
+	if (e) {
+		free(off);
+		free(x);
+		return e;
+	}
 	bind_text(st, 1, sink);
 	sqlite3_bind_int64(st, 2, now);
-	sqlite3_bind_int64(st, 3, (int64_t)max);
+	sqlite3_bind_int64(st, 3, noff ? INT64_MAX : (int64_t)max);
 	while (*n < max && (e = db_step(&o->db, st, &row)) == ERR_OK && row && !e) {
 		e = due_read(o, st, &rows[*n], &x[*n]);
 		(*n)++;
 		if (e)
 			break;
+		if (noff && is_behind(off, noff, x[*n - 1].lane, rows[*n - 1].id)) {
+			(*n)--;
+			alert_free(&rows[*n].alert);
+			free(x[*n].rule);
+			x[*n] = (struct due){ 0 };
+		}
 	}
 	sqlite3_reset(st);
+	free(off);
 	if (!e)
 		e = due_take(o, rows, x, n);
 	for (size_t i = 0; i < *n && !e; i++)

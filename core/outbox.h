@@ -22,11 +22,13 @@ struct outbox_row {
 	struct alert alert;   /* owned by the row: outbox_rows_free */
 };
 
-/* Rows of a sink that are due at now, at most max, oldest first, at most one of each alert. A row is given again until
- * it is marked: the caller knows what it has in flight. Rows of people's sinks are *taken* by this: policy withdraws
+/* Rows of a sink that are due at now, at most max, oldest first; of each alert at most one, or with `together` (a machine's
+ * batch, that is accepted or not as a whole) as many as are due, in their order. A row is given again until it is marked:
+ * the caller knows what it has in flight. Rows of people's sinks are *taken* by this: policy withdraws
  * a row only before that, or after it came back with OUTBOX_RETRY. A row with transition < 0 is a
  * summary of what passed the limit: its alert says count and top keys. */
-enum err outbox_due(struct outbox *o, const char *sink, nsec now, struct outbox_row *rows, size_t max, size_t *n) MUST_CHECK;
+enum err outbox_due(struct outbox *o, const char *sink, nsec now, bool together, struct outbox_row *rows, size_t max,
+	size_t *n) MUST_CHECK;
 void outbox_rows_free(struct outbox_row *rows, size_t n);
 /* The wall time at which the next waiting row of the sink becomes due; NS_NONE: none waits. */
 enum err outbox_next(struct outbox *o, const char *sink, nsec *due) MUST_CHECK;

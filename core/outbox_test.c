@@ -19,17 +19,23 @@ add(const char *rule, const char *key, enum event event, nsec at, nsec due)
 
 /* "rule/key event#attempts ..." of what is due. */
 static const char *
-due(const char *sink, nsec now, size_t max)
+due_of(const char *sink, nsec now, size_t max, bool together)
 {
 	static char text[1024];
 	struct outbox_row row[16];
 	size_t n = 0, len = 0;
 	text[0] = '\0';
-	must(outbox_due(o, sink, now, row, max, &n) == ERR_OK);
+	must(outbox_due(o, sink, now, together, row, max, &n) == ERR_OK);
 	for (size_t i = 0; i < n; i++)
 		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s#%d", i ? " " : "", row[i].alert.title, row[i].attempts);
 	outbox_rows_free(row, n);
 	return text;
+}
+
+static const char *
+due(const char *sink, nsec now, size_t max)
+{
+	return due_of(sink, now, max, false);
 }
 
 static void
@@ -94,7 +100,7 @@ test_batch(void)
 		snprintf(key, sizeof key, "%d", i);
 		add("batch", key, EV_FIRING, 100, 100);
 	}
-	must(outbox_due(o, "hook", 200, row, 16, &n) == ERR_OK);
+	must(outbox_due(o, "hook", 200, false, row, 16, &n) == ERR_OK);
 	ok(n == 3 && row[0].created == 100 && row[0].transition > 0, "three at once");
 	for (size_t i = 0; i < 3 && i < n; i++)
 		done[i] = (struct outbox_done){ .id = row[i].id, .mark = OUTBOX_SENT, .at = 200 };
@@ -102,6 +108,20 @@ test_batch(void)
 	ok(outbox_mark(o, done, 3) == ERR_OK, "marked in one commit");
 	isz(due("hook", 200, 9), "", "all gone");
 	ok(outbox_mark(o, done, 0) == ERR_OK, "no marks is no work");
+}
+
+static void
+test_together(void)
+{
+	add("t", "1", EV_FIRING, 500, 500);
+	add("t", "2", EV_FIRING, 501, 501);
+	add("t", "1", EV_RESOLVED, 502, 502);
+	isz(due("hook", 600, 9), "t of 1#0 t of 2#0", "alone: one of each alert");
+	isz(due_of("hook", 600, 9, true), "t of 1#0 t of 2#0 t of 1#0", "together: all in order");
+	isz(due_of("hook", 600, 2, true), "t of 1#0 t of 2#0", "together: at most max");
+	mark(8, OUTBOX_RETRY, 700);
+	isz(due_of("hook", 600, 9, true), "t of 2#0", "together: what is behind one that was put off waits with it");
+	isz(due_of("hook", 700, 9, true), "t of 1#1 t of 2#0 t of 1#0", "then it is due, and still comes first");
 }
 
 int
@@ -117,6 +137,7 @@ main(void)
 	ok(o != NULL, "opens %s", why.text);
 	test_order();
 	test_batch();
+	test_together();
 	outbox_close(o);
 	store_close(s);
 	tmp_clear();

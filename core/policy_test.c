@@ -85,7 +85,7 @@ take(const char *sink, int64_t at)
 {
 	static char text[4096];
 	size_t len = 0;
-	must(outbox_due(o, sink, T0 + at * S, row, COUNT_OF(row), &nrow) == ERR_OK);
+	must(outbox_due(o, sink, T0 + at * S, false, row, COUNT_OF(row), &nrow) == ERR_OK);
 	text[0] = '\0';
 	for (size_t i = 0; i < nrow; i++) {
 		const struct alert *a = &row[i].alert;

@@ -149,6 +149,12 @@ store_release_reserve(struct store *s)
 	return gone;
 }
 
+bool
+store_has_reserve(const struct store *s)
+{
+	return s->reserved;
+}
+
 static enum err
 reserve_open(struct store *s, struct errinfo *why)
 {

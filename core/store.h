@@ -22,6 +22,7 @@ const char *store_error(const struct store *s); /* the sentence of the last fail
 /* After ERR_FULL: give the 16 MiB of STATE/reserve to the device, so that what must still be told fits. false: already
  * given. ckpt_finish makes the file again once there is room for it twice over. */
 bool store_release_reserve(struct store *s);
+bool store_has_reserve(const struct store *s);
 
 /* One step. Between begin and commit: any number of the three below. Rollback drops all. */
 enum err store_begin(struct store *s) MUST_CHECK;

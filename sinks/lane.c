@@ -213,7 +213,7 @@ lane_fill(struct lane *l, struct outbox *o, struct clock_now now)
 	if (want == 0)
 		return ERR_OK;
 	struct outbox_row row[FETCH_MAX];
-	enum err e = outbox_due(o, l->sink->name, now.wall, row, busy + want, &n);
+	enum err e = outbox_due(o, l->sink->name, now.wall, !l->kind->people && l->kind->batch > 1, row, busy + want, &n);
 	if (e != ERR_OK)
 		return e;
 	bool all = n < busy + want;
