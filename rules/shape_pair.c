@@ -15,6 +15,8 @@ tell(struct back *b, struct rule_state *rs, struct key *k, enum event event, nse
 	struct emit e = { .event = event, .state = over ? ST_RESOLVED : ST_FIRING, .level = a->level, .timestamp = at,
 		.start = a->start, .ends = over ? at : NS_NONE, .count = 1, .cause = cause };
 	emit(b, rs, k, &e);
+	slots_clear(b, rs->rule); /* the key's own bytes, which may go next */
+	arena_reset(&b->arena);
 }
 
 static void
