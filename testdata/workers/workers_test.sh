@@ -36,13 +36,11 @@ same() {
 	result $bad "$name ($(wc -l <"$dir/out.1") transitions)"
 }
 
-# 1: one log of 100,000 lines in 9 files, round-robin, each line with a value that makes an order of additions seen
+[ -x "$BIN/bench/gen" ] || { echo "1..0 # SKIP bench/gen is not built (make test does)"; exit 0; }
+
+# 1: one log in 9 files, round-robin, each line with a value that makes an order of additions seen
 mkdir "$dir/logs"
-if [ -x "$BIN/bench/gen" ]; then
-	"$BIN/bench/gen" --bytes 24MB --sessions 2000 --rate 2000
-else
-	python3 "$here/lines.py" 60000
-fi | awk -v dir="$dir/logs" 'BEGIN { split("1e16 -1e16 0.1 0.30000000000000004 1 1e-9 123456789.125 -0.7 9007199254740993", v, " ") }
+"$BIN/bench/gen" --bytes 24MB --sessions 2000 --rate 2000 | awk -v dir="$dir/logs" 'BEGIN { split("1e16 -1e16 0.1 0.30000000000000004 1 1e-9 123456789.125 -0.7 9007199254740993", v, " ") }
 	{ sub(/^{/, "{\"v\":" v[NR * NR % 9 + 1] ","); print >(dir "/" NR * 7 % 9 ".log") }'
 lines=$(cat "$dir"/logs/*.log | wc -l)
 cp "$here/rules.yaml" "$dir/rules.yaml"
