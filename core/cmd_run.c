@@ -166,6 +166,7 @@ finish(struct live *l, bool failed)
 {
 	if (!failed) {
 		live_settle(l);
+		back_advance(l->back);
 		failed = live_commit(l) != ERR_OK;
 		if (!failed && !l->full) {
 			if (l->ckpt == CKPT_WRITING)

@@ -38,7 +38,8 @@ create(const char *name)
 static void
 value(FILE *f, unsigned *r)
 {
-	static const char *const v[] = { "1e16", "-1e16", "0.1", "0.30000000000000004", "1", "1e-9", "123456789.125", "-0.7", "9007199254740993" };
+	static const char *const v[] = { "1e16", "-1e16", "0.1", "0.30000000000000004", "1", "1e-9", "123456789.125", "-0.7", "9007199254740993",
+		"1.7e308" };
 	fprintf(f, "\"v\":%s", v[next(r) % COUNT_OF(v)]);
 }
 

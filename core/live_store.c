@@ -222,7 +222,7 @@ live_commit(struct live *l)
 {
 	const struct alert *const *v;
 	size_t n = back_out(l->back, INT64_MAX, &v);
-	if (n == 0)
+	if (n == 0 && !l->full) /* full: an empty commit that succeeds ends the hold, whatever began it */
 		return ERR_OK;
 	nsec now = wall_ns();
 	uint64_t before = l->transitions;

@@ -148,7 +148,8 @@ look(struct source *s, struct chain *c, nsec now)
 		c->rotated = true;
 		c->after = count_after(c, id);
 		c->more = c->after > 1 || (c->after == 1 && !e && st.size > 0);
-		c->part.unread = c->part.unread || c->more || c->part.state == PART_ENDED;
+		/* Quiet for long enough: the next fill takes what is left, and ends it if nothing follows. */
+		c->part.unread = c->part.unread || c->more || c->part.state == PART_ENDED || now - c->quiet >= QUIET_NS;
 	}
 	if (c->part.state == PART_ENDED) { /* it is back */
 		c->part.state = PART_LIVE;

@@ -17,6 +17,7 @@
 #define COMBINER_SLOTS 4096 /* power of two */
 #define KEY_BYTES_MAX (1 << 16) /* a longer key is no key: counted with those that lack one */
 #define HELD_BYTES_MAX (1 << 20)
+#define SUM_VALUE_MAX 0x1p990 /* 1e298: no 2^32 of them leave a double's range. Larger ones are no numbers to a sum */
 #define STAMP_SECOND 19 /* bytes of a date and time to the second */
 
 struct key_text {        /* of the current record, one a keyset */
@@ -366,7 +367,7 @@ cell_take(struct front *f, const struct cell_def *def, void *c)
 		return true;
 	switch (def->kind) {
 	case CELL_SUM:
-		return sum_add(c, v.n);
+		return fabs(v.n) > SUM_VALUE_MAX || sum_add(c, v.n);
 	case CELL_MIN:
 		if (!(*edge <= v.n))
 			*edge = v.n;
