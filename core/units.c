@@ -116,6 +116,8 @@ dur_about(nsec d, char out[32])
 	} by[] = { { 86400 * NS_PER_S, "d" }, { 3600 * NS_PER_S, "h" }, { 60 * NS_PER_S, "m" }, { NS_PER_S, "s" } };
 	if (d < NS_PER_S)
 		return dur_text(d > 0 ? d / NS_PER_MS * NS_PER_MS : 0, out);
+	if (d < 60 * NS_PER_S)
+		return (size_t)snprintf(out, 32, "%.3gs", (double)(d / NS_PER_MS) / 1e3);
 	size_t i = 0;
 	while (d < by[i].size)
 		i++;
