@@ -428,7 +428,8 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 		const struct slice *s = &rec->slot[r->carry.slot[i]];
 		*at++ = (char)s->kind;
 		at = mempcpy(at, &s->len, 4);
-		at = mempcpy(at, s->ptr, s->kind <= K_TRUE ? 0 : s->len);
+		if (s->kind > K_TRUE)
+			at = mempcpy(at, s->ptr, s->len);
 	}
 	at = mempcpy(at, raw.ptr, raw.len);
 	at = mempcpy(at, file.ptr, file.len);
@@ -673,7 +674,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 			hold(p, r);
 			return;
 		}
-		release(f, p, out, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
+		release(f, p, out, wall, stamp == NS_NONE || !ptime_past(p->held_stamp, stamp, s->conf->max_jump));
 	}
 	enum time_verdict tv = ptime_record(&p->time, s->conf, stamp, wall, replay, &r->time);
 	if (b->time_only)
