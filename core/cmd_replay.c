@@ -37,7 +37,8 @@ flush(struct lanes *l, struct sending *s, nsec before, bool json, uint64_t *told
 	buf_init(&out, SIZE_MAX / 4);
 	for (size_t i = 0; i < n; i++)
 		print(v[i], json, &out);
-	fwrite(out.data, 1, out.len, stdout);
+	if (out.len)
+		fwrite(out.data, 1, out.len, stdout);
 	buf_free(&out);
 	if (s && n)
 		fflush(stdout); /* deliveries take their time */

@@ -428,7 +428,8 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 		const struct slice *s = &rec->slot[r->carry.slot[i]];
 		*at++ = (char)s->kind;
 		at = mempcpy(at, &s->len, 4);
-		at = mempcpy(at, s->ptr, s->kind <= K_TRUE ? 0 : s->len);
+		if (s->kind > K_TRUE)
+			at = mempcpy(at, s->ptr, s->len);
 	}
 	at = mempcpy(at, raw.ptr, raw.len);
 	at = mempcpy(at, file.ptr, file.len);
