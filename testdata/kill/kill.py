@@ -6,7 +6,7 @@ logs that appear, are written for a while and fall silent (c-N.log), with the wa
 webhook is doing, and started again. What reached the webhook, standard output and the store must then be what
 `weir replay` makes of the same bytes.
 
-In: BIN (folder with weir). --kills N, --seed S, --keep (leave the folder). Out: TAP, and the figures as comments.
+In: BIN (folder with weir). --kills N, --seed S, --steps, --keep (leave the folder). Out: TAP, and the figures as comments.
 
 The webhook answers 200, sometimes 500, and sometimes hangs up without an answer: only a 200 counts as told. A request
 that was told and whose row is not yet marked as sent when weir dies is *in flight*: weir cannot know, and may repeat it.
@@ -15,6 +15,9 @@ No more than that may be told twice.
 What the wall clock decides must change nothing here, so that a replay without --state owes exactly what the live run told:
 a.log and b.log are never silent; a log that fell silent holds time back, goes on at the clock's pace and has no more to say;
 one that appears is newer than what was reached. The last record of each lies a minute ahead: event time passes every window.
+With --steps it does change something: all logs are silent at times for longer than `idle`, and those that appear bring
+records that are older than what was reached. Then a replay with the steps that the live run stored owes what it told, over
+all kills.
 """
 import argparse
 import calendar
@@ -41,8 +44,9 @@ STOP_WITHIN = 5       # seconds from SIGTERM to the exit
 class Writer(threading.Thread):
     """The logs, about 300 records a second in all, and their history by hard link or copy for the replay."""
 
-    def __init__(self, root, seed):
+    def __init__(self, root, seed, steps):
         super().__init__(daemon=True)
+        self.steps = steps
         self.rng = random.Random(seed)
         self.logs, self.history = root + "/logs", root + "/history"
         os.mkdir(self.logs)
@@ -138,7 +142,11 @@ class Writer(threading.Thread):
                     self.extras += 1
                     self.since[extra] = 0
                     self.file[extra] = open(f"{self.logs}/{extra}", "ab", buffering=0)
+                    for age in range(20 if self.steps else 0, 0, -1):
+                        self.append(extra, self.record(time.time() - age / 3, True))
                     self.append(extra, self.record(time.time(), True))
+                if self.steps and self.rng.random() < 0.0015:
+                    time.sleep(1 + 2 * self.rng.random())
                 name = self.rng.choice(["a.log", "a.log", "b.log", "b.log", extra])
                 self.append(name, self.record(time.time()))
                 if name != extra and self.since[name] > 150 and self.rng.random() < 0.01 and self.may_rotate(name):
@@ -227,9 +235,10 @@ class Hook(http.server.BaseHTTPRequestHandler):
 class Weir:
     """One process after the other over the same state."""
 
-    def __init__(self, root, port):
+    def __init__(self, root, port, steps):
         self.root, self.p, self.lives = root, None, 0
-        self.env = dict(os.environ, KILL_DIR=root, KILL_PORT=str(port), KILL_LIFE="0", KILL_CHECKPOINT="1s")
+        self.env = dict(os.environ, KILL_DIR=root, KILL_PORT=str(port), KILL_LIFE="0", KILL_CHECKPOINT="1s",
+                        KILL_IDLE="500ms" if steps else "5s")
         self.binary = os.environ["BIN"] + "/weir"
 
     def start(self, checkpoint):
@@ -258,12 +267,23 @@ class Weir:
         self.p.wait()
         return alive
 
-    def replay(self, files):
-        r = subprocess.run([self.binary, "replay", "-c", HERE + "/kill.yaml", "--json"] + files, env=self.env,
+    def replay(self, *args):
+        r = subprocess.run([self.binary, "replay", "-c", HERE + "/kill.yaml", "--json", *args], env=self.env,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         if r.returncode != 0:
             raise SystemExit("replay: " + r.stderr.decode())
         return r.stdout.decode().splitlines()
+
+    def left(self):
+        """What is not delivered yet, or not read: partitions that have not come to their last record."""
+        r = subprocess.run([self.binary, "status", "--state", self.root + "/state", "--json"], stdout=subprocess.PIPE,
+                           stderr=subprocess.DEVNULL)
+        if r.returncode != 0:
+            return 1
+        s = json.loads(r.stdout)
+        ahead = stamp(time.time() + 10)
+        return sum(k["waiting"] for k in s["sinks"]) + sum((p["greatest"] or "") < ahead for p in s["partitions"]) + \
+            sum((r["reached"] or "") < ahead for r in s["rules"])
 
     def store(self):
         """The database, as it lies there: a copy, so that looking at it mends nothing."""
@@ -379,13 +399,14 @@ def main():
     ap.add_argument("--kills", type=int, default=25)
     ap.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
     ap.add_argument("--keep", action="store_true")
+    ap.add_argument("--steps", action="store_true")
     o = ap.parse_args()
     print(f"# seed {o.seed}, {o.kills} kills")
     root = tempfile.mkdtemp(prefix="weir-kill.")
     rng = random.Random(o.seed)
-    writer, catcher = Writer(root, o.seed + 1), Catcher(o.seed + 2)
+    writer, catcher = Writer(root, o.seed + 1, o.steps), Catcher(o.seed + 2)
     threading.Thread(target=catcher.serve_forever, daemon=True).start()
-    weir, figures, tap, died = Weir(root, catcher.server_address[1]), Figures(), Tap(), 0
+    weir, figures, tap, died = Weir(root, catcher.server_address[1], o.steps), Figures(), Tap(), 0
     try:
         writer.start()
         for _ in range(o.kills):
@@ -404,14 +425,15 @@ def main():
         writer.join(30)
         if writer.failed or writer.is_alive():
             raise SystemExit(f"the writer failed: {writer.failed}")
-        want = weir.replay(writer.files())
-        done, deadline = -1, 0  # as long as it goes on
+        want = weir.replay(*writer.files())
+        done, deadline = None, 0  # as long as it goes on
         while weir.p.poll() is None:
             with catcher.lock:
                 told = {transition_of(b) for _, b, _ in catcher.accepted}
-            left = len(set(want) - told) + len(set(want) - set(weir.output()))
-            if left != done:
-                done, deadline = left, time.monotonic() + 20
+            out = set(weir.output())
+            left = weir.left() if o.steps else len(set(want) - told) + len(set(want) - out)
+            if (left, len(told), len(out)) != done:
+                done, deadline = (left, len(told), len(out)), time.monotonic() + 20
             if left == 0 or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
@@ -433,8 +455,19 @@ def main():
     sys.exit(tap.failed > 0)
 
 
+def with_steps(weir):
+    """The replay of all there was, under the names it had live, with the steps that the live run stored."""
+    logs, history = weir.root + "/logs", weir.root + "/history"
+    shutil.rmtree(logs)
+    os.rename(history, logs)
+    return weir.replay("--state", weir.root + "/state")
+
+
 def judge(o, tap, figures, weir, catcher, writer, want, code, died):
     told = [transition_of(b) for _, b, _ in catcher.accepted]
+    again, moved = with_steps(weir), set(want)
+    if o.steps:
+        moved, want = len(moved ^ set(again)), again
     out = weir.output()
     in_flight = figures.in_flight(catcher.accepted)
     times = collections.Counter(i for i, _, _ in catcher.accepted)
@@ -448,13 +481,14 @@ def judge(o, tap, figures, weir, catcher, writer, want, code, died):
     left = db.execute("SELECT count(*) FROM outbox WHERE state<>1").fetchone()[0]
     steps = db.execute("SELECT count(*) FROM step").fetchone()[0]
     db.close()
-    wanted = {key(l) for l in want}
+    wanted, wanted_lines = {key(l) for l in want}, set(told)
     rules = collections.Counter(json.loads(l)["rule"] for l in want)
     print(f"# {writer.n} records, {writer.generation['a.log']} rotations by rename, {writer.generation['b.log']} by truncation, "
           f"{writer.extras} logs that fell silent, "
           f"{len(want)} transitions: " + ", ".join(f"{r} {n}" for r, n in sorted(rules.items())))
     print(f"# kills {o.kills}, of them within a checkpoint {figures.in_checkpoint}, between commit and delivery "
-          f"{figures.unsent}; the webhook refused {catcher.refused} and hung up on {catcher.hung_up}; silence steps {steps}")
+          f"{figures.unsent}; the webhook refused {catcher.refused} and hung up on {catcher.hung_up}; steps {steps}"
+          + (f", which changed {moved} transitions" if o.steps else ""))
     print(f"# webhook: lost {len(lost)}, spurious {len(spurious)}, told twice {twice}, in flight at the kills "
           f"{sum(in_flight)} (at most {max(in_flight, default=0)} at one)")
     print(f"# stdout: lost {len(lost_out)}, spurious {len(spurious_out)}, told twice {twice_out}, in flight "
@@ -462,6 +496,8 @@ def judge(o, tap, figures, weir, catcher, writer, want, code, died):
     tap.ok(died == 0, "weir ended at no time by itself", [f"{died} times; see err in the folder"])
     tap.ok(code == 0, "SIGTERM: exit 0", [f"exit {code}"])
     tap.ok(len(want) > 10 * o.kills and len(rules) == 7, "the rules had something to tell", [str(rules)])
+    if o.steps:
+        tap.ok(moved > 0, "and the clock had a say in it")
     tap.ok(not lost, "webhook: nothing lost", lost)
     tap.ok(not spurious, "webhook: nothing that replay does not tell", spurious)
     tap.ok(twice <= sum(in_flight), "webhook: told twice only what was in flight",
@@ -474,6 +510,8 @@ def judge(o, tap, figures, weir, catcher, writer, want, code, died):
     tap.ok(twice_out <= figures.in_flight_out, "stdout: told twice only what was in flight")
     tap.ok(stored == wanted, "store: the transitions of the replay",
            [f"not stored {x}" for x in sorted(wanted - stored)] + [f"not in the replay {x}" for x in sorted(stored - wanted)])
+    tap.ok(set(again) == wanted_lines, "replay --state gives what the live run told",
+           [f"not in it {l}" for l in sorted(wanted_lines - set(again))] + sorted(set(again) - wanted_lines))
     tap.ok(left == 0, "store: nothing waits or has failed", [f"{left} rows"])
     tap.ok(figures.corrupt == 0, "store: whole after every kill", [f"{figures.corrupt} times not"])
     print(f"1..{tap.n}")
