@@ -69,7 +69,6 @@ tell_failed(struct live *l)
 
 /* ---- the loop ---- */
 
-/* Only what the next turn will look at: what stays readable would make this a spin. */
 static void
 take_signals(struct live *l)
 {
@@ -82,6 +81,7 @@ take_signals(struct live *l)
 	}
 }
 
+/* Only what the next turn will look at: what stays readable would make this a spin. */
 static void
 wait_for(struct live *l, bool busy)
 {

@@ -15,7 +15,7 @@ ago(nsec then, nsec now, char out[32])
 	if (then == NS_NONE)
 		snprintf(out, 32, "-");
 	else
-		dur_text(d < NS_PER_S ? d / NS_PER_MS * NS_PER_MS : d < 0 ? 0 : d / NS_PER_S * NS_PER_S, out);
+		dur_about(d, out);
 }
 
 static void
@@ -152,7 +152,7 @@ status_text(const struct live *l, struct outbox *o, struct buf *b)
 	char at[32], lag[32];
 	nsec now = mono_ns(), wall = wall_ns();
 	back_stats(l->back, &s);
-	dur_text((now - l->mono0) / NS_PER_S * NS_PER_S, at);
+	dur_about(now - l->mono0, at);
 	ago(l->last_ckpt, now, lag);
 	buf_printf(b, "weir %s, up %s, %llu transitions, %llu keys, checkpoint %lld, %s old%s\n\n", WEIR_VERSION, at,
 		(unsigned long long)l->transitions, (unsigned long long)s.keys, (long long)l->generation, lag,

@@ -106,3 +106,23 @@ dur_text(nsec d, char out[32])
 		return (size_t)snprintf(out, 32, "0s");
 	return (size_t)snprintf(out, 32, "%lld%s", (long long)(d / by[i].size), by[i].name);
 }
+
+size_t
+dur_about(nsec d, char out[32])
+{
+	static const struct {
+		nsec size;
+		const char *name;
+	} by[] = { { 86400 * NS_PER_S, "d" }, { 3600 * NS_PER_S, "h" }, { 60 * NS_PER_S, "m" }, { NS_PER_S, "s" } };
+	if (d < NS_PER_S)
+		return dur_text(d > 0 ? d / NS_PER_MS * NS_PER_MS : 0, out);
+	if (d < 60 * NS_PER_S)
+		return (size_t)snprintf(out, 32, "%.3gs", (double)(d / NS_PER_MS) / 1e3);
+	size_t i = 0;
+	while (d < by[i].size)
+		i++;
+	long long big = d / by[i].size, small = i + 1 < COUNT_OF(by) ? d % by[i].size / by[i + 1].size : 0;
+	if (small == 0)
+		return (size_t)snprintf(out, 32, "%lld%s", big, by[i].name);
+	return (size_t)snprintf(out, 32, "%lld%s%lld%s", big, by[i].name, small, by[i + 1].name);
+}

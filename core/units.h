@@ -10,6 +10,8 @@ bool dur_parse(struct str s, nsec *out);
 bool size_parse(struct str s, int64_t *out);
 /* The duration as people write it: the largest unit that divides it ("5m", "90s", "250ms"). */
 size_t dur_text(nsec d, char out[32]);
+/* About how long, for people: its two largest units, or three digits below a minute ("3m9s", "2d4h", "1.5s", "250ms"). */
+size_t dur_about(nsec d, char out[32]);
 
 /* A time zone: "UTC", "Z", "+02:00", or a name of the system's zone files such as "Europe/Berlin" (TZif, RFC 8536). */
 struct zone;

@@ -76,7 +76,7 @@ struct rule_state {
 	nsec last_true;      /* greatest time at which the condition was seen true (pair: fired); NS_NONE */
 	bool kept;           /* restore: its stored state has this rule's shape */
 	/* window: timers */
-	struct key *wheel[WHEEL_SLOTS]; /* NULL for the other shapes: allocated with the struct only for windows */
+	struct key **wheel;  /* WHEEL_SLOTS of them, from the first timer on */
 	uint32_t in_wheel;
 	int64_t at;          /* last boundary that was run; NEVER: none yet */
 	int64_t base;        /* pane number that rel counts from; NEVER: none yet */

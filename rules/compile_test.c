@@ -1,5 +1,6 @@
 /* compile_test.c - rules to programs: pane lengths, windows, shared cells and keys, dispatch, and refusals word by word. */
 #include "rules/rig.h"
+#include "rules/route.h"
 
 #include <stdlib.h>
 
@@ -70,6 +71,32 @@ dispatching(void)
 	rig_free(&r);
 }
 
+/* Values alike in length, ends and middle, in tables small and large. */
+static void
+routes(size_t n)
+{
+	struct rig r;
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	buf_addz(&text, "rules:\n");
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&text, "- {rule: r%zu, when: 'user in [\"u-%03zu-00-x\", \"all\"]'}\n", i, i);
+	bool good = rig_load(&r, buf_z(&text), 1) == 0 && r.source[0].nroute == 1 && r.source[0].nalways == 0;
+	const uint32_t *v;
+	for (size_t i = 0; i < n + 5; i++) {
+		char *z = xasprintf("u-%03zu-00-x", i);
+		struct slice s = { z, (uint32_t)strlen(z), K_STR, 0 };
+		size_t found = route_find(&r.source[0].route[0], &s, &v);
+		good &= i < n ? found == 1 && v[0] == i : found == 0;
+		free(z);
+	}
+	struct slice all = { "all", 3, K_STR, 0 }, none = { "", 0, K_STR, 0 };
+	good &= route_find(&r.source[0].route[0], &all, &v) == n && v[n - 1] == n - 1 && route_find(&r.source[0].route[0], &none, &v) == 0;
+	ok(good, "%zu rules behind values of one field", n);
+	buf_free(&text);
+	rig_free(&r);
+}
+
 static void
 told(const char *rules, const char *want, const char *name)
 {
@@ -114,6 +141,8 @@ main(void)
 	panes();
 	windows();
 	dispatching();
+	routes(3);
+	routes(500);
 	refusals();
 	return tap_done();
 }

@@ -259,9 +259,9 @@ default_text(struct back *b, struct rule_state *rs, const struct key *k, const s
 	char text[32];
 	if (r->shape == SHAPE_PAIR) {
 		char at[32], later[32];
-		nsec took = e->timestamp - k->opened_at, unit = took >= 10 * NS_PER_S ? NS_PER_S : NS_PER_MS;
+		nsec took = e->timestamp - k->opened_at;
 		dur_text(r->within, text);
-		dur_text(took > 0 ? took / unit * unit : 0, later);
+		dur_about(took, later);
 		time_text(k->opened_at, at);
 		if (e->event == EV_RESOLVED && e->cause == NULL)
 			buf_printf(out, "opened at %s and closed %s later (alerts after %s)", at, later, text);

@@ -674,7 +674,7 @@ one(struct front *f, struct fpart *p, struct block *out, struct batch *b, nsec w
 			hold(p, r);
 			return;
 		}
-		release(f, p, out, wall, stamp == NS_NONE || p->held_stamp - stamp <= s->conf->max_jump);
+		release(f, p, out, wall, stamp == NS_NONE || !ptime_past(p->held_stamp, stamp, s->conf->max_jump));
 	}
 	enum time_verdict tv = ptime_record(&p->time, s->conf, stamp, wall, replay, &r->time);
 	if (b->time_only)

@@ -91,6 +91,7 @@ rule_state_free(struct rule_state *rs)
 			key_release(rs, rs->table[i].key);
 	pool_release(&rs->pool);
 	free(rs->table);
+	free(rs->wheel);
 	free(rs->heap);
 	free(rs->equal);
 	free(rs->cell_off);
@@ -251,6 +252,8 @@ wheel_set(struct rule_state *rs, struct key *k, int64_t due)
 	k->due = due;
 	if (due == NEVER)
 		return;
+	if (rs->wheel == NULL)
+		rs->wheel = xcalloc(WHEEL_SLOTS, sizeof(struct key *));
 	struct key **head = &rs->wheel[(uint64_t)due & (WHEEL_SLOTS - 1)];
 	k->next = *head;
 	if (k->next)

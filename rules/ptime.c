@@ -13,6 +13,13 @@ later(nsec a, nsec b) /* NS_NONE is the least of all */
 	return a > b ? a : b;
 }
 
+/* Is a more than d past b? Stamps may lie 584 years apart: their difference may not fit. */
+bool
+ptime_past(nsec a, nsec b, nsec d)
+{
+	return a > b && (uint64_t)a - (uint64_t)b > (uint64_t)d;
+}
+
 void
 ptime_skewed(struct ptime *t, const struct source_conf *c, nsec wall, nsec *time)
 {
@@ -30,15 +37,15 @@ enum time_verdict
 ptime_record(struct ptime *t, const struct source_conf *c, nsec stamp, nsec wall, bool hold, nsec *time)
 {
 	if (stamp == NS_NONE) {
-		if (t->greatest == NS_NONE)
+		if (t->greatest == NS_NONE && t->records == 0)
 			return TIME_MALFORMED;
 		t->records++;
 		t->untimed++;
 		*time = later(t->greatest, t->mark);
 		return TIME_UNTIMED;
 	}
-	bool jumps = t->greatest != NS_NONE && stamp - t->greatest > c->max_jump;
-	if ((jumps || t->greatest == NS_NONE) && stamp - wall > c->max_jump) {
+	bool jumps = t->greatest != NS_NONE && ptime_past(stamp, t->greatest, c->max_jump);
+	if ((jumps || t->greatest == NS_NONE) && ptime_past(stamp, wall, c->max_jump)) {
 		ptime_skewed(t, c, wall, time);
 		return TIME_SKEWED;
 	}

@@ -29,6 +29,7 @@ enum time_verdict {
 void ptime_init(struct ptime *t);
 /* The verdict on a record with this stamp (NS_NONE: no usable time) and its event time. hold: may answer TIME_HOLD. */
 enum time_verdict ptime_record(struct ptime *t, const struct source_conf *c, nsec stamp, nsec wall, bool hold, nsec *time);
+bool ptime_past(nsec a, nsec b, nsec d); /* a > b + d */
 /* A held record whose jump was false. */
 void ptime_skewed(struct ptime *t, const struct source_conf *c, nsec wall, nsec *time);
 /* A partition joins (or comes back) beside others that have reached `reached`. */

@@ -89,6 +89,22 @@ skew(void)
 	RUN("skew where only the mark is known", &t, false, joined);
 }
 
+/* 1700 and 2261: further apart than 64 bits of ns. */
+static void
+centuries(void)
+{
+	static const struct seen v[] = {
+		{ -8520336000, 1795600800, false, TIME_OK, -8520336000, -8520336000, -8520336002 },
+		{ 9151000000, 1795600800, false, TIME_SKEWED, -8520336000, -8520336000, -8520336002 },
+		{ 9151000000, 9151000000, true, TIME_HOLD, NO, -8520336000, -8520336002 },
+		{ 9151000000, 9151000000, false, TIME_OK, 9151000000, 9151000000, 9150999998 },
+		{ -8520336000, 1795600800, false, TIME_LATE, 9150999998, 9151000000, 9150999998 },
+	};
+	struct ptime t;
+	ptime_init(&t);
+	RUN("centuries", &t, false, v);
+}
+
 static void
 holding(void)
 {
@@ -121,6 +137,7 @@ join(void)
 	static const struct seen v[] = {
 		{ NO, 0, false, TIME_MALFORMED, NO, NO, 50 },
 		{ 49, 0, false, TIME_LATE, 50, NO, 50 },
+		{ NO, 0, false, TIME_UNTIMED, 50, NO, 50 }, /* there was a timed one: it took the mark */
 		{ 51, 0, false, TIME_OK, 51, 51, 50 },
 		{ 60, 0, false, TIME_OK, 60, 60, 58 },
 	};
@@ -164,6 +181,7 @@ main(void)
 {
 	order();
 	skew();
+	centuries();
 	holding();
 	join();
 	silence();

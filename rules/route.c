@@ -17,10 +17,14 @@ routable(const struct dispatch *d)
 	return true;
 }
 
-/* Few values stand in a table, so a few bytes tell them apart mostly: length, both ends, the middle. */
+#define SHORT_MAX 64 /* values that a few bytes mostly tell apart: length, both ends, the middle */
+#define LONG_SEED 7
+
 static inline uint32_t
-short_hash(struct str v)
+value_hash(const struct route *r, struct str v)
 {
+	if (r->mask >= SHORT_MAX)
+		return (uint32_t)str_hash(v, LONG_SEED);
 	if (v.len == 0)
 		return 0;
 	uint32_t h = (uint32_t)v.len << 24 ^ (uint32_t)(unsigned char)v.ptr[0] << 16 ^ (uint32_t)(unsigned char)v.ptr[v.len / 2] << 8 ^
@@ -31,7 +35,7 @@ short_hash(struct str v)
 static inline struct route_entry *
 probe(const struct route *r, struct str v)
 {
-	uint32_t i = short_hash(v) & r->mask;
+	uint32_t i = value_hash(r, v) & r->mask;
 	while (r->table[i].value.ptr && !str_eq(r->table[i].value, v))
 		i = (i + 1) & r->mask;
 	return &r->table[i];

@@ -196,11 +196,15 @@ formatted(const struct tpl_part *p, double v, struct buf *out)
 			buf_add(out, text, num_text(v, text));
 			buf_addc(out, 's');
 		} else {
-			dur_text((nsec)llround(fabs(v) * 1e3) * NS_PER_MS, text);
+			dur_about((nsec)llround(fabs(v) * 1e3) * NS_PER_MS, text);
 			buf_addz(out, text);
 		}
 		break;
-	case FORMAT_PLAIN:
+	case FORMAT_PLAIN: /* four digits are what a person reads; the alert's JSON has them all */
+		if (v == floor(v))
+			buf_add(out, text, num_text(v, text));
+		else
+			buf_printf(out, "%.4g", v);
 		break;
 	}
 }
@@ -217,7 +221,7 @@ render_name(const struct tpl_part *p, struct str json, struct buf *out)
 	double v;
 	if (json.len == 0 || str_eq(json, STR("null")))
 		missing(out);
-	else if (p->format != FORMAT_PLAIN && num_parse(json, &v))
+	else if ((p->format != FORMAT_PLAIN || p->at == TPL_VALUE || p->at == TPL_THRESHOLD) && num_parse(json, &v))
 		formatted(p, v, out);
 	else
 		json_plain(out, json);

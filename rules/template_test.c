@@ -75,11 +75,11 @@ static void
 formats(struct world *w)
 {
 	gives(w, "plain", "plain");
-	gives(w, "{value} of {threshold}", "0.12345 of 0.1");
+	gives(w, "{value} of {threshold}", "0.1235 of 0.1");
 	gives(w, "{value:%}, {threshold:%}", "12.3%, 10%");
 	gives(w, "{value:.2} {value:.0} {value:.15}", "0.12 0 0.123450000000000");
-	gives(w, "{n} {n:.1} {n:%} {n:d}", "1.50 1.5 150% 1500ms");
-	gives(w, "{duration:d} {neg:d} {count:d}", "90m 90s 45s");
+	gives(w, "{n} {n:.1} {n:%} {n:d}", "1.50 1.5 150% 1.5s");
+	gives(w, "{duration:d} {neg:d} {count:d}", "1h30m 1m30s 45s");
 	gives(w, "{big:d}", "1e+300s");
 	gives(w, "{over} {rule} {level} {count} {time}", "5m win critical 45 2026-11-25T12:00:00.000Z");
 	gives(w, "{key}", "k=a\nb");
