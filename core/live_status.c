@@ -11,7 +11,7 @@
 static void
 ago(nsec then, nsec now, char out[32])
 {
-	nsec d = now - then;
+	nsec d = then == NS_NONE ? 0 : now - then;
 	if (then == NS_NONE)
 		snprintf(out, 32, "-");
 	else

@@ -44,6 +44,7 @@ told() { # COUNT PATTERN: the live run has told so many of it
 		sleep 0.1
 	done
 	echo "# never told $1 times: $2"
+	grep -E 'runtime error|ERROR: ' "$DIR/live.err" | sed 's/^/# /' | head
 	return 1
 }
 
