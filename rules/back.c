@@ -311,6 +311,8 @@ run_instants(struct back *b, struct rule_state *rs, nsec upto)
 	for (struct key *k; (k = timer_first(rs)) && k->due <= upto;) {
 		if (rs->rule->shape == SHAPE_RECORD)
 			record_timer(b, rs, k, k->due);
+		else if (rs->rule->shape == SHAPE_PRESENCE)
+			presence_timer(b, rs, k, k->due);
 		else
 			pair_timer(b, rs, k, k->due);
 	}
@@ -341,6 +343,8 @@ apply(struct back *b, const struct tuple *t)
 		window_tuple(b, rs, t);
 		break;
 	case SHAPE_PRESENCE:
+		presence_tuple(b, rs, t);
+		break;
 	case SHAPES:
 		break;
 	}
@@ -418,6 +422,8 @@ clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 		struct rule_state *rs = b->rule[c->rule[i]];
 		if (rs->rule->shape == SHAPE_WINDOW && b->rs->keyset[rs->rule->keyset].n == 0 && c->first != NS_NONE)
 			window_start(b, rs, c->first);
+		else if (rs->rule->shape == SHAPE_PRESENCE && c->first != NS_NONE)
+			presence_start(b, rs, c->first);
 	}
 	sort_waiting(c);
 	size_t n = c->head;

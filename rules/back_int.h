@@ -4,7 +4,7 @@
 
 #include "core/pool.h"
 #include "rules/back.h"
-#include "rules/xsum.h"
+#include "rules/cell.h"
 
 #define SHARDS 64
 #define WHEEL_SLOTS 4096 /* power of two */
@@ -56,8 +56,12 @@ struct key {
 	bool noted : 1;      /* in the generation being written, its row not yet written */
 	bool stored : 1;     /* has rows in the store, or in the generation being written */
 	bool dead : 1;       /* dropped; the struct stays until the next note, as a list holds it */
-	bool opened : 1;     /* pair */
+	bool opened : 1;     /* pair; presence: a value of `first` */
+	bool expected : 1;   /* presence: named in `expect`, or the key of a rule without `by`: never dropped */
 	bool emptied : 1;    /* window: its window was seen empty since its last record */
+	struct memory *memory; /* window: series and baselines (series.h); NULL: none */
+	uint32_t npast;      /* presence: values that a key of `first` showed */
+	uint32_t base_len;   /* presence: of a value's text, the bytes of its key (its last one a comma or brace) */
 	nsec seen;           /* time of the newest tuple (forget), pair: of the open while opened */
 	nsec opened_at;
 	char text[];         /* canonical JSON values of the key: "merging",12} */
@@ -74,6 +78,7 @@ struct rule_state {
 	uint32_t shard[SHARDS]; /* keys a shard: each may hold max_keys / 32 */
 	uint64_t refused, records, open;
 	nsec last_true;      /* greatest time at which the condition was seen true (pair: fired); NS_NONE */
+	nsec started;        /* presence: the first record that expected keys count from; NS_NONE: not yet */
 	bool kept;           /* restore: its stored state has this rule's shape */
 	/* window: timers */
 	struct key **wheel;  /* WHEEL_SLOTS of them, from the first timer on */
@@ -208,6 +213,19 @@ void window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
 void panes_release(struct rule_state *rs, struct key *k);
 void pane_remove(struct rule_state *rs, struct key *k, uint32_t i);
 struct pane *pane_get(struct rule_state *rs, struct key *k, int64_t pane);
+/* aggregate.c */
+uint64_t window_records(const struct rule_state *rs, const struct key *k, int64_t at, int64_t panes);
+/* All aggregates of the rule at this boundary into b->aggs. */
+void aggregates_at(struct back *b, struct rule_state *rs, struct key *k, int64_t at);
+/* A baseline's windows end at multiples of `over`: keep A where this boundary is one. */
+void baseline_note(struct back *b, struct rule_state *rs, struct key *k, int64_t at);
+
+/* shape_presence.c */
+void presence_start(struct back *b, struct rule_state *rs, nsec first); /* keys that are expected */
+void presence_tuple(struct back *b, struct rule_state *rs, const struct tuple *t);
+void presence_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now);
+void presence_wake(struct rule_state *rs, struct key *k);
+
 /* shape_record.c */
 void record_wake(struct rule_state *rs, struct key *k); /* restore */
 void equal_put(struct rule_state *rs, const struct equal_line *e); /* restore: one that is not there yet */

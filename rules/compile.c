@@ -3,7 +3,7 @@
 
 #include "core/json.h"
 #include "core/units.h"
-#include "rules/exchange.h"
+#include "rules/cell.h"
 #include "rules/template.h"
 
 #include <stdlib.h>
@@ -65,6 +65,31 @@ sources_of(struct ruleset *rs, struct rule *r, struct diags *d)
 
 /* ---- keys ---- */
 
+/* The index of k, added if it is new. Its names are to be freed by the set. */
+static size_t
+keyset_add(struct ruleset *rs, struct keyset *k)
+{
+	for (size_t i = 0; i < rs->nkeyset; i++) {
+		const struct keyset *have = &rs->keyset[i];
+		if (have->n == k->n && memcmp(have->slot, k->slot, sizeof k->slot) == 0 && memcmp(have->expr, k->expr, sizeof k->expr) == 0) {
+			for (size_t n = 0; n < k->n; n++)
+				free(k->name[n]);
+			return i;
+		}
+	}
+	for (size_t i = 0; i < k->n; i++) {
+		struct buf b;
+		buf_init(&b, 1 << 16);
+		buf_addc(&b, i ? ',' : '{');
+		json_str(&b, str_of(k->name[i]));
+		buf_addc(&b, ':');
+		k->prefix[i] = buf_take(&b);
+	}
+	rs->keyset = xrealloc(rs->keyset, (rs->nkeyset + 1) * sizeof *rs->keyset);
+	rs->keyset[rs->nkeyset] = *k;
+	return rs->nkeyset++;
+}
+
 static void
 keyset_of(struct ruleset *rs, struct rule *r, struct diags *d)
 {
@@ -80,25 +105,10 @@ keyset_of(struct ruleset *rs, struct rule *r, struct diags *d)
 			return;
 		}
 		k.slot[k.n] = slot < 0 ? -1 : slot;
-		k.expr[k.n++] = at;
+		k.expr[k.n] = at;
+		k.name[k.n++] = xstrdup(slot < 0 ? r->def->by[i].s : rs->paths.v[slot].text);
 	}
-	for (r->keyset = 0; r->keyset < rs->nkeyset; r->keyset++) {
-		const struct keyset *have = &rs->keyset[r->keyset];
-		if (have->n == k.n && memcmp(have->slot, k.slot, sizeof k.slot) == 0 &&
-			memcmp(have->expr, k.expr, sizeof k.expr) == 0)
-			return;
-	}
-	for (size_t i = 0; i < k.n; i++) {
-		struct buf b;
-		buf_init(&b, 1 << 16);
-		k.name[i] = xstrdup(k.slot[i] < 0 ? r->def->by[i].s : rs->paths.v[k.slot[i]].text);
-		buf_addc(&b, i ? ',' : '{');
-		json_str(&b, str_of(k.name[i]));
-		buf_addc(&b, ':');
-		k.prefix[i] = buf_take(&b);
-	}
-	rs->keyset = xrealloc(rs->keyset, (rs->nkeyset + 1) * sizeof *rs->keyset);
-	rs->keyset[rs->nkeyset++] = k;
+	r->keyset = r->keyset_out = keyset_add(rs, &k);
 }
 
 /* ---- conditions ---- */
@@ -171,18 +181,79 @@ default_every(nsec over)
 }
 
 static int
-cell_of(struct rule *r, enum cell_kind kind, int arg)
+cell_of2(struct rule *r, enum cell_kind kind, int arg, int arg2)
 {
 	for (size_t i = 0; i < r->ncell; i++)
-		if (r->cell[i].kind == kind && r->cell[i].arg == arg)
+		if (r->cell[i].kind == kind && r->cell[i].arg == arg && r->cell[i].arg2 == arg2)
 			return (int)i;
 	r->cell = xrealloc(r->cell, (r->ncell + 1) * sizeof *r->cell);
-	r->cell[r->ncell] = (struct cell_def){ kind, arg };
+	r->cell[r->ncell] = (struct cell_def){ kind, arg, arg2 };
+	r->sequenced |= cell_sequenced(kind);
 	return (int)r->ncell++;
 }
 
-static const char *const later_aggs[AGG_FNS] = { [AGG_STDDEV] = "stddev", [AGG_LAST] = "last", [AGG_DISTINCT] = "distinct",
-	[AGG_INCREASE] = "increase", [AGG_CHANGES] = "changes", [AGG_STREAK] = "streak", [AGG_BASELINE] = "baseline" };
+static int
+cell_of(struct rule *r, enum cell_kind kind, int arg)
+{
+	return cell_of2(r, kind, arg, -1);
+}
+
+/* The cells that an aggregate reads. */
+static void
+cells_of(struct rule *r, const struct agg_use *u, struct agg_def *a, struct diags *d)
+{
+	char text[32];
+	switch (u->fn) {
+	case AGG_SUM:
+	case AGG_AVG:
+		a->cell = cell_of(r, CELL_SUM, u->arg);
+		break;
+	case AGG_STDDEV:
+		a->cell = cell_of(r, CELL_SUM, u->arg);
+		a->cell2 = cell_of(r, CELL_SQUARES, u->arg);
+		break;
+	case AGG_MIN:
+		a->cell = cell_of(r, CELL_MIN, u->arg);
+		break;
+	case AGG_MAX:
+		a->cell = cell_of(r, CELL_MAX, u->arg);
+		break;
+	case AGG_QUANTILE:
+		a->cell = cell_of(r, CELL_SKETCH, u->arg);
+		break;
+	case AGG_DISTINCT:
+		a->cell = cell_of(r, CELL_DISTINCT, u->arg);
+		break;
+	case AGG_LAST:
+		a->cell = cell_of(r, CELL_LAST, u->arg);
+		break;
+	case AGG_INCREASE:
+		a->cell = cell_of(r, CELL_GROWTH, u->arg);
+		break;
+	case AGG_CHANGES:
+		a->cell = cell_of(r, CELL_CHANGES, u->arg);
+		break;
+	case AGG_STREAK:
+		a->cell = cell_of2(r, CELL_STREAK, u->arg, u->arg2);
+		break;
+	case AGG_BASELINE:
+		a->inner = u->inner;
+		a->depth = round_up(u->depth, r->every) / r->every;
+		if (u->depth < 4 * r->over) {
+			dur_text(4 * r->over, text);
+			diag(d, r->def->loc, "rule %s: the D of baseline(A, D) must be at least four times `over`: %s", r->name, text);
+		}
+		if (a->depth > r->depth)
+			r->depth = a->depth;
+		break;
+	case AGG_COUNT:
+	case AGG_RATE:
+	case AGG_FNS:
+		if (u->arg >= 0)
+			a->cell = cell_of(r, CELL_COUNT, u->arg);
+		break;
+	}
+}
 
 static void
 aggregates(struct rule *r, struct diags *d)
@@ -193,20 +264,11 @@ aggregates(struct rule *r, struct diags *d)
 		const struct agg_use *u = &r->aggs.v[i];
 		struct agg_def *a = &r->agg[i];
 		nsec over = u->over == NS_NONE ? r->over : round_up(u->over, r->every);
-		*a = (struct agg_def){ .fn = u->fn, .cell = -1, .q = u->q, .panes = over / r->every,
+		*a = (struct agg_def){ .fn = u->fn, .cell = -1, .cell2 = -1, .inner = -1, .q = u->q, .panes = over / r->every,
 			.seconds = (double)over / (double)NS_PER_S };
 		if (a->panes > r->panes)
 			r->panes = a->panes;
-		if (later_aggs[u->fn])
-			diag(d, r->def->loc, "rule %s: %s() is not in this version yet", r->name, later_aggs[u->fn]);
-		else if (u->fn == AGG_SUM || u->fn == AGG_AVG)
-			a->cell = cell_of(r, CELL_SUM, u->arg);
-		else if (u->fn == AGG_MIN || u->fn == AGG_MAX)
-			a->cell = cell_of(r, u->fn == AGG_MIN ? CELL_MIN : CELL_MAX, u->arg);
-		else if (u->fn == AGG_QUANTILE)
-			a->cell = cell_of(r, CELL_SKETCH, u->arg);
-		else if (u->arg >= 0)
-			a->cell = cell_of(r, CELL_COUNT, u->arg);
+		cells_of(r, u, a, d);
 	}
 	if (r->panes > PANES_MAX)
 		diag(d, r->def->loc, "rule %s: its windows have %lld panes, at most %d are kept; make `every` longer", r->name,
@@ -216,12 +278,10 @@ aggregates(struct rule *r, struct diags *d)
 static void
 fold_layout(struct rule *r)
 {
-	static const uint32_t size[] = { [CELL_COUNT] = sizeof(uint64_t), [CELL_SUM] = sizeof(struct fold_sum),
-		[CELL_MIN] = sizeof(double), [CELL_MAX] = sizeof(double), [CELL_SKETCH] = sizeof(struct fold_sketch) };
 	r->fold_off = xcalloc(r->ncell, sizeof *r->fold_off);
 	for (size_t i = 0; i < r->ncell; i++) {
 		r->fold_off[i] = r->fold_cells;
-		r->fold_cells += size[r->cell[i].kind];
+		r->fold_cells += cell_ops[r->cell[i].kind].fold;
 	}
 }
 
@@ -267,17 +327,19 @@ standard_fields(struct ruleset *rs, struct rule *r)
 		}
 }
 
-static void
+static int *
 carried(struct ruleset *rs, struct rule *r, const struct text_at *v, size_t n, struct diags *d)
 {
+	int *slots = xcalloc(n, sizeof *slots);
 	for (size_t i = 0; i < n; i++) {
-		int slot = expr_field(rs->exprs, v[i], NULL, d);
+		int slot = slots[i] = expr_field(rs->exprs, v[i], NULL, d);
 		bool in_key = slot < 0;
 		for (size_t k = 0; k < rs->keyset[r->keyset].n; k++)
 			in_key |= rs->keyset[r->keyset].slot[k] == slot;
 		if (slot >= 0 && !(in_key && r->shape == SHAPE_WINDOW))
 			rule_carries(r, slot);
 	}
+	return slots;
 }
 
 static char *
@@ -344,8 +406,10 @@ shape_text(const struct ruleset *rs, struct rule *r)
 	if (r->where >= 0)
 		expr_text(rs->exprs, r->where, &b);
 	for (size_t i = 0; i < r->ncell; i++) {
-		buf_printf(&b, "|%d:", r->cell[i].kind);
+		buf_printf(&b, "|%s:", cell_ops[r->cell[i].kind].name);
 		expr_text(rs->exprs, r->cell[i].arg, &b);
+		if (r->cell[i].arg2 >= 0)
+			expr_text(rs->exprs, r->cell[i].arg2, &b);
 	}
 	for (size_t i = 0; i < r->nprev; i++)
 		buf_printf(&b, "|prev %s", rs->paths.v[r->prev[i]].text);
@@ -354,6 +418,13 @@ shape_text(const struct ruleset *rs, struct rule *r)
 		expr_text(rs->exprs, r->open, &b);
 		buf_addc(&b, '|');
 		expr_text(rs->exprs, r->close, &b);
+	}
+	for (size_t i = 0; i < r->aggs.n; i++)
+		if (r->agg[i].fn == AGG_BASELINE)
+			buf_printf(&b, "|baseline %d %lld", r->agg[i].inner, (long long)r->agg[i].depth);
+	if (r->first >= 0) {
+		buf_addz(&b, "|first ");
+		expr_text(rs->exprs, r->first, &b);
 	}
 	for (size_t i = 0; i < r->carry.n; i++)
 		buf_printf(&b, "|%s", rs->paths.v[r->carry.slot[i]].text);
@@ -414,11 +485,46 @@ carry_value(struct ruleset *rs, struct rule *r)
 	}
 }
 
+/* `absent` with the keys it expects, or `first` with the field whose values it learns. */
+static void
+presence(struct ruleset *rs, struct rule *r, const struct scope *scope, struct diags *d)
+{
+	const struct rule_def *def = r->def;
+	if (def->first.s) {
+		int slot = expr_field(rs->exprs, def->first, NULL, d);
+		r->first = slot < 0 ? -1 : expr_compile(rs->exprs, def->first, scope, d);
+		struct keyset k = rs->keyset[r->keyset];
+		if (k.n == BY_MAX)
+			diag(d, def->first.loc, "`by` takes at most %d fields where `first` joins them", BY_MAX - 1);
+		if (slot < 0 || k.n == BY_MAX)
+			return;
+		for (size_t i = 0; i < k.n; i++)
+			k.name[i] = xstrdup(k.name[i]);
+		k.slot[k.n] = slot;
+		k.expr[k.n] = -1;
+		k.name[k.n++] = xstrdup(rs->paths.v[slot].text);
+		r->keyset_out = keyset_add(rs, &k);
+		return;
+	}
+	r->expect = xcalloc(def->nexpect, sizeof *r->expect);
+	for (size_t i = 0; i < def->nexpect; i++) {
+		struct buf b;
+		buf_init(&b, 1 << 16);
+		for (size_t f = 0; f < def->nby; f++) {
+			if (f)
+				buf_addc(&b, ',');
+			buf_addz(&b, def->expect[i][f].s);
+		}
+		buf_addc(&b, '}');
+		r->expect[r->nexpect++] = buf_take(&b);
+	}
+}
+
 static void
 rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, size_t index, struct diags *d)
 {
 	*r = (struct rule){ .index = index, .def = def, .name = def->name.s, .shape = shape_of(def), .where = -1, .open = -1,
-		.close = -1, .dispatch = { .slot = -1 } };
+		.close = -1, .first = -1, .absent = def->absent, .learn = def->learn, .dispatch = { .slot = -1 } };
 	for (int l = 0; l < LEVELS; l++)
 		r->when[l] = r->resolve_when[l] = r->left[l] = r->right[l] = -1;
 	unsigned before = d->n;
@@ -449,15 +555,16 @@ rule_compile(struct ruleset *rs, struct rule *r, const struct rule_def *def, siz
 		r->close = compile(rs, def->close, &scope, d);
 		break;
 	case SHAPE_PRESENCE:
+		presence(rs, r, &scope, d);
+		break;
 	case SHAPES:
-		diag(d, def->loc, "rule %s: `%s` rules are not in this version yet", r->name, def->first.s ? "first" : "absent");
-		return;
+		break;
 	}
 	sides(rs, r);
 	if (r->shape == SHAPE_RECORD)
 		carry_value(rs, r);
-	carried(rs, r, def->context, def->ncontext, d);
-	carried(rs, r, def->fingerprint, def->nfingerprint, d);
+	r->context = carried(rs, r, def->context, def->ncontext, d);
+	r->fingerprint = carried(rs, r, def->fingerprint, def->nfingerprint, d);
 	standard_fields(rs, r);
 	if (def->title.s)
 		r->title = template_new(rs, r, def->title, d);
@@ -499,6 +606,11 @@ ruleset_free(struct ruleset *rs)
 		free(r->fold_off);
 		free(r->prev);
 		free(r->carry.slot);
+		free(r->context);
+		free(r->fingerprint);
+		for (size_t k = 0; k < r->nexpect; k++)
+			free(r->expect[k]);
+		free(r->expect);
 		template_free(r->title);
 		template_free(r->text);
 		free(r->labels);

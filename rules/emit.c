@@ -217,7 +217,7 @@ said_of(struct said *s, struct back *b, struct rule_state *rs, const struct key 
 static void
 add_key(struct back *b, const struct rule *r, const struct key *k, struct buf *out, const char *before)
 {
-	if (b->rs->keyset[r->keyset].n == 0)
+	if (b->rs->keyset[r->keyset_out].n == 0)
 		return;
 	buf_addz(out, before);
 	key_phrase(b->rs, r, (struct str){ k->text, k->klen }, out);
@@ -341,26 +341,22 @@ standard(struct back *b, const int slots[2])
 }
 
 static char *
-fields_json(struct back *b, struct rule_state *rs, const struct text_at *names, size_t n, bool object)
+fields_json(struct back *b, const int *slots, size_t n, bool object)
 {
-	struct diags quiet;
 	struct buf out;
 	buf_init(&out, FIELDS_MAX);
-	diags_init(&quiet);
 	buf_addc(&out, object ? '{' : '[');
 	for (size_t i = 0; i < n; i++) {
-		int slot = expr_field(b->rs->exprs, names[i], NULL, &quiet);
+		struct str name = str_of(b->rs->paths.v[slots[i]].text);
 		if (i)
 			buf_addc(&out, ',');
 		if (object) {
-			json_str(&out, str_of(b->rs->paths.v[slot].text));
+			json_str(&out, name);
 			buf_addc(&out, ':');
 		}
-		slice_json(b, &out, &b->rec.slot[slot], redact_field(b->rs->redact, str_of(b->rs->paths.v[slot].text)));
+		slice_json(b, &out, &b->rec.slot[slots[i]], redact_field(b->rs->redact, name));
 	}
 	buf_addc(&out, object ? '}' : ']');
-	diags_free(&quiet);
-	(void)rs;
 	return buf_take(&out);
 }
 
@@ -401,7 +397,7 @@ emit(struct back *b, struct rule_state *rs, const struct key *k, const struct em
 	a->session_id = standard(b, r->session_id);
 	a->user_id = standard(b, r->user_id);
 	a->stage = standard(b, r->stage);
-	a->metadata = fields_json(b, rs, r->def->context, r->def->ncontext, true);
+	a->metadata = fields_json(b, r->context, r->def->ncontext, true);
 	if (r->def->nfingerprint)
-		a->fingerprint = fields_json(b, rs, r->def->fingerprint, r->def->nfingerprint, false);
+		a->fingerprint = fields_json(b, r->fingerprint, r->def->nfingerprint, false);
 }

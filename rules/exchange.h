@@ -25,6 +25,15 @@ struct fold_sum {
 	double hi, lo; /* hi + lo is the exact sum */
 	uint64_t n;
 };
+#define FOLD_PARTS 7
+struct fold_squares {
+	double v[FOLD_PARTS]; /* an expansion (xsum.h) of the exact sum of squares */
+	uint64_t n;           /* components in use */
+};
+#define FOLD_HASHES 6
+struct fold_distinct {
+	uint64_t used, v[FOLD_HASHES];
+};
 struct fold_sketch {
 	uint64_t used;
 	struct bucket v[FOLD_BUCKETS];
@@ -41,7 +50,7 @@ struct fold { /* 8-aligned: header, rule->fold_cells bytes of cells, klen key by
 
 enum { TUPLE_OPEN = 1, TUPLE_CLOSE = 2, TUPLE_LATE = 4, TUPLE_LEVEL = 8 /* times the level, two bits */ };
 
-struct tuple { /* 8-aligned: header, klen key bytes, slots, raw line, file */
+struct tuple { /* 8-aligned: header, klen key bytes, slots, raw line, file, samples */
 	uint32_t rule, klen;
 	uint64_t hash;
 	nsec time;
@@ -53,6 +62,8 @@ struct tuple { /* 8-aligned: header, klen key bytes, slots, raw line, file */
 	uint32_t raw;      /* bytes of the raw line kept: cut at RAW_KEPT, unless the back reads @raw */
 	uint32_t file;     /* bytes of @file, where the back reads it */
 	int64_t offset;    /* @offset */
+	uint32_t samples;  /* bytes of samples (sample.h): one a sequenced cell of the rule, for streak(P, F) two */
+	uint32_t pad;
 	uint64_t line[2];  /* hash of the whole raw line, the same on every machine: for hold: 0 ids */
 };
 #define RAW_KEPT 512
@@ -87,6 +98,12 @@ static inline struct str
 tuple_file(const struct tuple *t)
 {
 	return (struct str){ tuple_slots(t) + t->slots + t->raw, t->file };
+}
+
+static inline struct str
+tuple_samples(const struct tuple *t)
+{
+	return (struct str){ tuple_slots(t) + t->slots + t->raw + t->file, t->samples };
 }
 
 struct chunk {         /* the tuples of one block: lives until the last is applied */

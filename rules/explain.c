@@ -131,9 +131,6 @@ explain_line(const struct ruleset *rs, const struct rule *r, struct buf *out)
 
 /* ---- the program ---- */
 
-static const char *const cell_word[] = { [CELL_COUNT] = "count", [CELL_SUM] = "sum", [CELL_MIN] = "min", [CELL_MAX] = "max",
-	[CELL_SKETCH] = "sketch" };
-
 static void
 program(const struct ruleset *rs, const char *what, int id, struct buf *out)
 {
@@ -197,7 +194,7 @@ windows(const struct ruleset *rs, const struct rule *r, struct buf *out)
 	size_t stride, pane = pane_bytes(r, &stride);
 	for (size_t i = 0; i < r->ncell; i++) {
 		char name[40];
-		snprintf(name, sizeof name, "cell %zu %s", i, cell_word[r->cell[i].kind]);
+		snprintf(name, sizeof name, "cell %zu %s", i, cell_ops[r->cell[i].kind].name);
 		program(rs, name, r->cell[i].arg, out);
 	}
 	for (size_t i = 0; i < r->aggs.n; i++) {

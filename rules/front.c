@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/num.h"
 #include "core/units.h"
+#include "rules/cell.h"
 #include "rules/route.h"
 
 #include <math.h>
@@ -50,6 +51,7 @@ struct front {
 	struct slot_of *combiner;
 	uint64_t block_gen;
 	struct arena held_arena;
+	struct buf samples;    /* of the tuple being made; empty between */
 	char second[STAMP_SECOND]; /* the last stamp read, to its second, and that second */
 	nsec second_ns;
 	nsec from, to;         /* records outside count for time only */
@@ -110,6 +112,7 @@ front_new(const struct ruleset *rs)
 	f->pane_gen = xcalloc(rs->nevery, sizeof *f->pane_gen);
 	f->combiner = xcalloc(COMBINER_SLOTS, sizeof *f->combiner);
 	memset(f->second, 0xff, sizeof f->second); /* no text has these bytes */
+	buf_init(&f->samples, 1 << 20);
 	f->from = INT64_MIN;
 	f->to = INT64_MAX;
 	return f;
@@ -146,6 +149,7 @@ front_free(struct front *f)
 	free(f->pane_gen);
 	free(f->combiner);
 	arena_free(&f->held_arena);
+	buf_free(&f->samples);
 	free(f);
 }
 
@@ -291,8 +295,8 @@ fold_new(struct front *f, struct block *out, const struct rule *r, const struct 
 	*d = (struct fold){ (uint32_t)r->index, (uint32_t)k->text.len, k->hash, pane, 0, (uint32_t)size };
 	memset(d + 1, 0, r->fold_cells);
 	for (size_t i = 0; i < r->ncell; i++)
-		if (r->cell[i].kind == CELL_MIN || r->cell[i].kind == CELL_MAX)
-			*(double *)fold_cell(d, r, i) = (double)NAN;
+		if (!cell_sequenced(r->cell[i].kind))
+			cell_init(r->cell[i].kind, fold_cell(d, r, i));
 	memcpy((char *)(d + 1) + r->fold_cells, k->text.data, k->text.len);
 	struct slot_of *s = combiner_at(f, r, k->hash);
 	s->gen = f->block_gen;
@@ -354,6 +358,45 @@ sketch_take(struct fold_sketch *c, int32_t code)
 	return true;
 }
 
+/* v * v, exactly, into the expansion (xsum.h); false: it has no room left. */
+static bool
+squares_add(struct fold_squares *c, double v)
+{
+	double p = v * v, part[2] = { fma(v, v, -p), p };
+	if (!isfinite(p) || c->n + 2 > FOLD_PARTS)
+		return !isfinite(p);
+	for (int k = 0; k < 2; k++) {
+		uint64_t kept = 0;
+		double x = part[k];
+		for (uint64_t i = 0; i < c->n; i++) {
+			double s = x + c->v[i], bb = s - x, lo = (x - (s - bb)) + (c->v[i] - bb);
+			if (lo != 0)
+				c->v[kept++] = lo;
+			x = s;
+		}
+		if (x != 0)
+			c->v[kept++] = x;
+		c->n = kept;
+	}
+	return true;
+}
+
+static bool
+distinct_take(struct fold_distinct *c, const struct val *v)
+{
+	char room[SAMPLE_MAX + 16];
+	struct buf b = { .data = room, .cap = sizeof room, .max = sizeof room - 1 };
+	sample_put(&b, v);
+	uint64_t hash = distinct_hash(buf_str(&b));
+	for (uint64_t i = 0; i < c->used; i++)
+		if (c->v[i] == hash)
+			return true;
+	if (c->used == FOLD_HASHES)
+		return false;
+	c->v[c->used++] = hash;
+	return true;
+}
+
 static bool
 cell_take(struct front *f, const struct cell_def *def, void *c)
 {
@@ -362,6 +405,8 @@ cell_take(struct front *f, const struct cell_def *def, void *c)
 		return true;
 	}
 	struct val v = eval_value(f->eval, def->arg);
+	if (def->kind == CELL_DISTINCT)
+		return v.type == V_NULL || distinct_take(c, &v);
 	double *edge = c;
 	if (v.type != V_NUM || !isfinite(v.n))
 		return true;
@@ -376,9 +421,17 @@ cell_take(struct front *f, const struct cell_def *def, void *c)
 		if (!(*edge >= v.n))
 			*edge = v.n;
 		return true;
+	case CELL_SQUARES:
+		return squares_add(c, v.n);
 	case CELL_SKETCH:
 		return sketch_take(c, code_of(f, def->arg, v.n));
 	case CELL_COUNT:
+	case CELL_DISTINCT:
+	case CELL_LAST:
+	case CELL_GROWTH:
+	case CELL_CHANGES:
+	case CELL_STREAK:
+	case CELLS:
 		break;
 	}
 	return true;
@@ -391,13 +444,50 @@ emit_fold(struct front *f, struct block *out, const struct rule *r, const struct
 	struct fold *d = fold_of(f, out, r, k, pane);
 	d->n++;
 	for (size_t i = 0; i < r->ncell; i++)
-		if (!cell_take(f, &r->cell[i], fold_cell(d, r, i))) {
+		if (!cell_sequenced(r->cell[i].kind) && !cell_take(f, &r->cell[i], fold_cell(d, r, i))) {
 			d = fold_new(f, out, r, k, pane);
 			must(cell_take(f, &r->cell[i], fold_cell(d, r, i)));
 		}
 }
 
 /* ---- tuples ---- */
+
+/* What the sequenced cells take of this record, and a presence rule its value. f->samples; false: nothing. */
+static bool
+samples_of(struct front *f, const struct rule *r)
+{
+	struct buf *b = &f->samples;
+	bool any = false;
+	buf_clear(b);
+	for (size_t i = 0; i < r->ncell; i++) {
+		const struct cell_def *c = &r->cell[i];
+		if (!cell_sequenced(c->kind))
+			continue;
+		if (c->kind == CELL_STREAK) {
+			uint8_t t = (uint8_t)eval_test(f->eval, c->arg);
+			struct val v = { .type = V_BOOL, .b = true };
+			if (c->arg2 >= 0)
+				v = eval_value(f->eval, c->arg2);
+			PUT(b, t);
+			sample_put(b, &v);
+			any |= v.type != V_NULL;
+			continue;
+		}
+		struct val v = eval_value(f->eval, c->arg);
+		if (c->kind == CELL_GROWTH && (v.type != V_NUM || !isfinite(v.n)))
+			v = (struct val){ .type = V_NULL };
+		sample_put(b, &v);
+		any |= v.type != V_NULL;
+	}
+	if (r->first >= 0) {
+		struct val v = eval_value(f->eval, r->first);
+		sample_put(b, &v);
+		any = true; /* without a value it is still a record of its key */
+	}
+	if (!any)
+		buf_clear(b);
+	return any;
+}
 
 static void
 emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rule *r, const struct key_text *k, uint32_t flags,
@@ -416,13 +506,13 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 		size += 5 + (s->kind <= K_TRUE ? 0 : s->len);
 	}
 	uint32_t slots = (uint32_t)(size - sizeof(struct tuple) - k->text.len);
-	size = (size + raw.len + file.len + 7) & ~(size_t)7;
+	size = (size + raw.len + file.len + f->samples.len + 7) & ~(size_t)7;
 	char *at = buf_room(b, size);
 	must(at != NULL);
 	struct tuple *t = (struct tuple *)(void *)at;
 	*t = (struct tuple){ .rule = (uint32_t)r->index, .klen = (uint32_t)k->text.len, .hash = k->hash, .time = rec->time,
 		.seq = rec->seq, .part = p->number, .flags = flags | (rec->late ? TUPLE_LATE : 0), .size = (uint32_t)size,
-		.slots = slots, .raw = (uint32_t)raw.len, .file = (uint32_t)file.len, .offset = rec->offset };
+		.slots = slots, .raw = (uint32_t)raw.len, .file = (uint32_t)file.len, .samples = (uint32_t)f->samples.len, .offset = rec->offset };
 	at = mempcpy(t + 1, k->text.data, k->text.len);
 	for (size_t i = 0; with_record && i < r->carry.n; i++) {
 		const struct slice *s = &rec->slot[r->carry.slot[i]];
@@ -433,6 +523,8 @@ emit_tuple(struct front *f, struct fpart *p, struct block *out, const struct rul
 	}
 	at = mempcpy(at, raw.ptr, raw.len);
 	at = mempcpy(at, file.ptr, file.len);
+	if (f->samples.len)
+		at = mempcpy(at, f->samples.data, f->samples.len);
 	memset(at, 0, (size_t)((char *)t + size - at));
 	if (with_record && r->shape == SHAPE_RECORD && r->hold == 0) {
 		t->line[0] = str_hash(rec->raw, 1);
@@ -481,6 +573,7 @@ apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rul
 		carries = r->carry.n > 0 || r->samples;
 		break;
 	case SHAPE_PRESENCE:
+		break;
 	case SHAPES:
 		return;
 	}
@@ -491,10 +584,14 @@ apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rul
 	}
 	if (r->shape == SHAPE_WINDOW) {
 		emit_fold(f, out, r, k);
-		if (!carries)
+		bool sampled = r->sequenced && !f->rec.late && samples_of(f, r);
+		if (!carries && !sampled)
 			return;
+	} else if (r->first >= 0) {
+		samples_of(f, r);
 	}
 	emit_tuple(f, p, out, r, k, flags, carries);
+	buf_clear(&f->samples);
 }
 
 /* ---- records ---- */

@@ -4,7 +4,7 @@
  * Record and pair timers are single instants, mostly set in the order in which they fall due: a queue, and an indexed binary
  * heap for the rest. A key has one timer at most.
  */
-#include "rules/back_int.h"
+#include "rules/series.h"
 
 #include "core/json.h"
 
@@ -21,26 +21,13 @@ rule_state_new(const struct rule *r)
 	rs->mask = TABLE_MIN - 1;
 	rs->table = xcalloc(TABLE_MIN, sizeof *rs->table);
 	rs->at = rs->base = NEVER;
+	rs->started = NS_NONE;
 	rs->equal_ms = rs->last_true = NS_NONE;
 	rs->cell_off = xcalloc(r->ncell, sizeof *rs->cell_off);
 	rs->stride = sizeof(struct pane);
 	for (size_t i = 0; i < r->ncell; i++) {
 		rs->cell_off[i] = rs->stride;
-		switch (r->cell[i].kind) {
-		case CELL_COUNT:
-			rs->stride += sizeof(uint64_t);
-			break;
-		case CELL_MIN:
-		case CELL_MAX:
-			rs->stride += sizeof(double);
-			break;
-		case CELL_SUM:
-			rs->stride += sizeof(struct xsum);
-			break;
-		case CELL_SKETCH:
-			rs->stride += sizeof(struct sketch);
-			break;
-		}
+		rs->stride += cell_ops[r->cell[i].kind].size;
 	}
 	return rs;
 }
@@ -79,6 +66,7 @@ key_release(struct rule_state *rs, struct key *k)
 	pool_free(&rs->pool, k->panes, k->cap_pane * rs->stride);
 	alert_drop(k);
 	key_carry(rs, k, NULL);
+	memory_free(k->memory);
 	pool_free(&rs->pool, k->prev, k->prev_len);
 	pool_free(&rs->pool, k, sizeof *k + k->klen + 1);
 }
@@ -367,7 +355,7 @@ next_value(struct str text, size_t *at, struct str *value)
 void
 key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out)
 {
-	const struct keyset *ks = &rs->keyset[r->keyset];
+	const struct keyset *ks = &rs->keyset[r->keyset_out];
 	struct str v;
 	size_t at = 0;
 	for (size_t i = 0; next_value(text, &at, &v); i++) {
@@ -380,7 +368,7 @@ key_json(const struct ruleset *rs, const struct rule *r, struct str text, struct
 void
 key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, struct buf *out)
 {
-	const struct keyset *ks = &rs->keyset[r->keyset];
+	const struct keyset *ks = &rs->keyset[r->keyset_out];
 	struct str v;
 	size_t at = 0;
 	for (size_t i = 0; next_value(text, &at, &v); i++) {
@@ -392,7 +380,7 @@ key_phrase(const struct ruleset *rs, const struct rule *r, struct str text, stru
 struct str
 key_slots(struct back *b, const struct rule *r, struct str text)
 {
-	const struct keyset *ks = &b->rs->keyset[r->keyset];
+	const struct keyset *ks = &b->rs->keyset[r->keyset_out];
 	struct str v, source = STR("");
 	size_t at = 0;
 	for (size_t i = 0; next_value(text, &at, &v); i++) {
@@ -436,7 +424,7 @@ carried_slots(struct back *b, const struct rule *r, const char *p, uint32_t len)
 void
 slots_clear(struct back *b, const struct rule *r)
 {
-	const struct keyset *ks = &b->rs->keyset[r->keyset];
+	const struct keyset *ks = &b->rs->keyset[r->keyset_out];
 	for (size_t i = 0; i < ks->n; i++)
 		if (ks->slot[i] >= 0)
 			b->rec.slot[ks->slot[i]] = (struct slice){ 0 };

@@ -1,38 +1,8 @@
 /* load.c - rows to state: what a restart goes on from. */
 #include "rules/save_int.h"
+#include "rules/series.h"
 
 #include <stdlib.h>
-
-struct reader {
-	const char *p, *end;
-	bool bad;
-};
-
-static void
-take(struct reader *r, void *to, size_t n)
-{
-	if ((size_t)(r->end - r->p) < n) {
-		r->bad = true;
-		memset(to, 0, n);
-		return;
-	}
-	memcpy(to, r->p, n);
-	r->p += n;
-}
-#define TAKE(r, v) take((r), &(v), sizeof(v))
-
-static const char *
-blob(struct reader *r, uint32_t *n)
-{
-	TAKE(r, *n);
-	if (r->bad || (size_t)(r->end - r->p) < *n) {
-		r->bad = true;
-		*n = 0;
-	}
-	const char *p = r->p;
-	r->p += *n;
-	return p;
-}
 
 static struct rule_state *
 rule_named(struct back *b, struct str name)
@@ -53,13 +23,14 @@ load_rule(struct back *b, const struct save_row *row)
 	uint32_t version, nequal;
 	int64_t at;
 	uint64_t records;
-	nsec equal_ms;
+	nsec equal_ms, started;
 	if (rs == NULL)
 		return true;
 	TAKE(&r, version);
 	TAKE(&r, at);
 	TAKE(&r, records);
 	TAKE(&r, equal_ms);
+	TAKE(&r, started);
 	TAKE(&r, nequal);
 	const char *equal = r.p;
 	if (r.bad || version != SAVE_VERSION || (size_t)(r.end - r.p) < nequal * sizeof *rs->equal)
@@ -71,6 +42,7 @@ load_rule(struct back *b, const struct save_row *row)
 	rs->at = at;
 	rs->records = records;
 	rs->equal_ms = equal_ms;
+	rs->started = started;
 	for (uint32_t i = 0; i < nequal; i++) {
 		struct equal_line e;
 		memcpy(&e, equal + i * sizeof e, sizeof e);
@@ -135,7 +107,7 @@ load_part(struct back *b, const struct save_row *row)
 	uint32_t len;
 	TAKE(&r, p->time);
 	TAKE(&r, p->seq);
-	const char *pos = blob(&r, &len);
+	const char *pos = take_blob(&r, &len);
 	p->pos = xmalloc(len + 1); /* also where there is none: a stored partition is told from a new one by it */
 	memcpy(p->pos, pos, len);
 	p->pos_len = len;
@@ -178,7 +150,7 @@ val_of(struct reader *r)
 	else if (v.type == V_NUM)
 		TAKE(r, v.n);
 	else if (v.type == V_STR) {
-		v.s.ptr = blob(r, &len);
+		v.s.ptr = take_blob(r, &len);
 		v.s.len = len;
 	}
 	return v;
@@ -192,9 +164,12 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r, nsec *due)
 	TAKE(r, flags);
 	TAKE(r, k->seen);
 	TAKE(r, k->opened_at);
+	TAKE(r, k->npast);
+	TAKE(r, k->base_len);
 	TAKE(r, *due);
 	k->opened = flags >> 3 & 1;
 	k->emptied = flags >> 4 & 1;
+	k->expected = flags >> 6 & 1;
 	if (flags & 1) {
 		struct open_alert *a = k->alert = xcalloc(1, sizeof *a);
 		TAKE(r, small);
@@ -216,7 +191,7 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r, nsec *due)
 		TAKE(r, c.slots);
 		TAKE(r, c.nline);
 		TAKE(r, c.line);
-		const char *p = blob(r, &len);
+		const char *p = take_blob(r, &len);
 		size_t size = c.slots;
 		for (uint32_t i = 0; i < c.nline && i < COUNT_OF(c.line); i++)
 			size += c.line[i];
@@ -230,10 +205,12 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r, nsec *due)
 		key_carry(rs, k, to);
 	}
 	if (flags & 4) {
-		const char *p = blob(r, &len);
+		const char *p = take_blob(r, &len);
 		k->prev = memcpy(pool_alloc(&rs->pool, len), p, len);
 		k->prev_len = len;
 	}
+	if (flags & 32 && !memory_load(k, r))
+		return false;
 	return !r->bad;
 }
 
@@ -241,44 +218,14 @@ static bool
 load_pane(struct rule_state *rs, struct key *k, int64_t pane, struct reader *r)
 {
 	struct pane *p = pane_get(rs, k, pane);
-	uint32_t n, len;
+	uint32_t n;
 	if (p == NULL)
 		return false;
 	TAKE(r, n);
 	p->n = n & PANE_RECORDS_MAX;
 	p->stored = 1;
-	for (size_t i = 0; i < rs->rule->ncell && !r->bad; i++) {
-		void *c = pane_cell(rs, p, i);
-		struct xsum *sum = c;
-		switch (rs->rule->cell[i].kind) {
-		case CELL_COUNT:
-		case CELL_MIN:
-		case CELL_MAX:
-			take(r, c, 8);
-			break;
-		case CELL_SUM: {
-			uint32_t count;
-			TAKE(r, count);
-			const char *v = blob(r, &len);
-			for (uint32_t at = 0; at + sizeof(double) <= len; at += sizeof(double)) {
-				double d;
-				memcpy(&d, v + at, sizeof d);
-				xsum_part(sum, d);
-			}
-			sum->n = count;
-			break;
-		}
-		case CELL_SKETCH: {
-			const char *v = blob(r, &len);
-			for (uint32_t at = 0; at + sizeof(struct bucket) <= len; at += sizeof(struct bucket)) {
-				struct bucket d;
-				memcpy(&d, v + at, sizeof d);
-				sketch_add(c, d.code, d.n);
-			}
-			break;
-		}
-		}
-	}
+	for (size_t i = 0; i < rs->rule->ncell && !r->bad; i++)
+		cell_ops[rs->rule->cell[i].kind].load(pane_cell(rs, p, i), r);
 	return !r->bad;
 }
 

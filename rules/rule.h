@@ -19,18 +19,30 @@ enum shape { SHAPE_RECORD, SHAPE_WINDOW, SHAPE_PAIR, SHAPE_PRESENCE, SHAPES };
 enum cell_kind {
 	CELL_COUNT,  /* records for which arg is true */
 	CELL_SUM,    /* exact sum and number of numbers: sum, avg */
+	CELL_SQUARES, /* exact sum of squares: stddev */
 	CELL_MIN, CELL_MAX,
-	CELL_SKETCH  /* quantiles */
+	CELL_SKETCH,  /* quantiles */
+	CELL_DISTINCT,
+	/* sequenced: filled by samples in order (cell.h) */
+	CELL_LAST,
+	CELL_GROWTH,  /* increase */
+	CELL_CHANGES,
+	CELL_STREAK,
+	CELLS
 };
 
 struct cell_def {
 	enum cell_kind kind;
-	int arg; /* expression id */
+	int arg;  /* expression id */
+	int arg2; /* CELL_STREAK: F; -1 */
 };
 
 struct agg_def {         /* one aggregate of a rule: how its value comes from a cell */
 	enum agg_fn fn;
 	int cell;        /* -1: count() and its like read the number of records */
+	int cell2;       /* stddev: the squares */
+	int inner;       /* baseline: index of A */
+	int64_t depth;   /* baseline: D in panes */
 	double q;
 	int64_t panes;   /* its window in panes */
 	double seconds;  /* and in seconds, for rate */
@@ -81,6 +93,8 @@ struct rule {
 	struct agg_def *agg;     /* the same, resolved to cells */
 	struct cell_def *cell;
 	size_t ncell;
+	bool sequenced;          /* some cell takes samples */
+	int64_t depth;           /* the longest baseline's D, in panes; 0: none */
 	uint32_t *fold_off, fold_cells; /* bytes of each cell's place in a fold, and of all (exchange.h) */
 	size_t pane_class;       /* index in ruleset.every */
 
@@ -93,10 +107,18 @@ struct rule {
 	int open, close;
 	nsec within;
 	nsec forget;
+	/* presence */
+	nsec absent;             /* NS_NONE: a `first` rule */
+	char **expect;           /* key texts of those expected */
+	size_t nexpect;
+	int first;               /* expression id of the field whose values are learnt */
+	nsec learn;
+	size_t keyset_out;       /* of the alert's key: for `first` the value joins it */
 
 	struct carry carry;      /* what a tuple brings of its record, see exchange.h */
 	bool samples;            /* the three newest lines are kept for {samples} */
 	bool lines;              /* a tuple brings its raw line */
+	int *context, *fingerprint; /* slots, as the rule lists them */
 	int session_id[2], user_id[2], stage[2]; /* slots: plain and in extra */
 	struct template *title, *text;
 	char *labels;            /* JSON object */

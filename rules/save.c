@@ -4,6 +4,7 @@
  * each row on its own. The store adds the CRC.
  */
 #include "rules/save_int.h"
+#include "rules/series.h"
 
 #include <stdlib.h>
 
@@ -45,14 +46,6 @@ put(struct buf *b, const void *p, size_t n)
 {
 	buf_add(b, p, n);
 }
-#define PUT(b, v) put((b), &(v), sizeof(v))
-
-static void
-put_blob(struct buf *b, const void *p, uint32_t n)
-{
-	PUT(b, n);
-	put(b, p, n);
-}
 
 static void
 put_val(struct buf *b, const struct val *v)
@@ -69,10 +62,12 @@ static void
 encode_head(const struct key *k, struct buf *b)
 {
 	uint8_t flags = (uint8_t)((k->alert != NULL) | (k->carry != NULL) << 1 | (k->prev != NULL) << 2 | k->opened << 3 |
-		k->emptied << 4);
+		k->emptied << 4 | (k->memory != NULL) << 5 | k->expected << 6);
 	PUT(b, flags);
 	PUT(b, k->seen);
 	PUT(b, k->opened_at);
+	PUT(b, k->npast);
+	PUT(b, k->base_len);
 	PUT(b, k->due);
 	if (k->alert) {
 		const struct open_alert *a = k->alert;
@@ -96,6 +91,8 @@ encode_head(const struct key *k, struct buf *b)
 	}
 	if (k->prev)
 		put_blob(b, k->prev, k->prev_len);
+	if (k->memory)
+		memory_save(k->memory, b);
 }
 
 static void
@@ -103,25 +100,8 @@ encode_pane(const struct rule_state *rs, struct pane *p, struct buf *b)
 {
 	uint32_t n = p->n;
 	PUT(b, n);
-	for (size_t i = 0; i < rs->rule->ncell; i++) {
-		void *c = pane_cell(rs, p, i);
-		const struct xsum *sum = c;
-		const struct sketch *sketch = c;
-		switch (rs->rule->cell[i].kind) {
-		case CELL_COUNT:
-		case CELL_MIN:
-		case CELL_MAX:
-			put(b, c, 8);
-			break;
-		case CELL_SUM:
-			PUT(b, sum->n);
-			put_blob(b, xsum_parts(sum), sum->len * (uint32_t)sizeof(double));
-			break;
-		case CELL_SKETCH:
-			put_blob(b, sketch->v, sketch->len * (uint32_t)sizeof(struct bucket));
-			break;
-		}
-	}
+	for (size_t i = 0; i < rs->rule->ncell; i++)
+		cell_ops[rs->rule->cell[i].kind].save(pane_cell(rs, p, i), b);
 }
 
 /* ---- rows of one key ---- */
@@ -230,6 +210,7 @@ fix_rules(struct back *b, struct save *s)
 		PUT(&s->row, rs->at);
 		PUT(&s->row, rs->records);
 		PUT(&s->row, rs->equal_ms);
+		PUT(&s->row, rs->started);
 		PUT(&s->row, nequal);
 		for (size_t k = 0; k < rs->cap_equal; k++)
 			if (rs->equal[k].n)

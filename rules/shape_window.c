@@ -3,7 +3,7 @@
  * A key is evaluated only at boundaries where something can change: a pane enters or leaves one of its windows, a pending
  * level's `for` falls due, or the boundary after a resolve. Between those its aggregates are what they were, so its state is.
  */
-#include "rules/back_int.h"
+#include "rules/series.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,12 +13,9 @@
 static void
 cells_release(struct rule_state *rs, struct pane *p)
 {
-	for (size_t i = 0; i < rs->rule->ncell; i++) {
-		if (rs->rule->cell[i].kind == CELL_SUM)
-			xsum_release(pane_cell(rs, p, i));
-		else if (rs->rule->cell[i].kind == CELL_SKETCH)
-			sketch_release(pane_cell(rs, p, i));
-	}
+	for (size_t i = 0; i < rs->rule->ncell; i++)
+		if (cell_ops[rs->rule->cell[i].kind].release)
+			cell_ops[rs->rule->cell[i].kind].release(pane_cell(rs, p, i));
 }
 
 void
@@ -57,8 +54,7 @@ pane_get(struct rule_state *rs, struct key *k, int64_t pane)
 	memset(p, 0, rs->stride);
 	p->rel = rel;
 	for (size_t c = 0; c < rs->rule->ncell; c++)
-		if (rs->rule->cell[c].kind == CELL_MIN || rs->rule->cell[c].kind == CELL_MAX)
-			*(double *)pane_cell(rs, p, c) = (double)NAN;
+		cell_init(rs->rule->cell[c].kind, pane_cell(rs, p, c));
 	return p;
 }
 
@@ -68,43 +64,6 @@ pane_remove(struct rule_state *rs, struct key *k, uint32_t i)
 	cells_release(rs, pane_at(rs, k, i));
 	k->npane--;
 	memmove(k->panes + i * rs->stride, k->panes + (i + 1) * rs->stride, (k->npane - i) * rs->stride);
-}
-
-static void
-merge_cell(enum cell_kind kind, void *to, const void *from)
-{
-	double *edge = to, other;
-	struct xsum *sum = to;
-	const struct fold_sum *fs = from;
-	const struct fold_sketch *fk = from;
-	uint64_t n;
-	switch (kind) {
-	case CELL_COUNT:
-		memcpy(&n, from, sizeof n);
-		*(uint64_t *)to += n;
-		break;
-	case CELL_MIN:
-		memcpy(&other, from, sizeof other);
-		if (!(*edge <= other) && !isnan(other))
-			*edge = other;
-		break;
-	case CELL_MAX:
-		memcpy(&other, from, sizeof other);
-		if (!(*edge >= other) && !isnan(other))
-			*edge = other;
-		break;
-	case CELL_SUM:
-		if (fs->hi != 0)
-			xsum_part(sum, fs->hi);
-		if (fs->lo != 0)
-			xsum_part(sum, fs->lo);
-		sum->n += (uint32_t)fs->n;
-		break;
-	case CELL_SKETCH:
-		for (uint64_t i = 0; i < fk->used; i++)
-			sketch_add(to, fk->v[i].code, fk->v[i].n);
-		break;
-	}
 }
 
 void
@@ -118,10 +77,13 @@ window_fold(struct back *b, struct rule_state *rs, struct fold *f)
 	if (p == NULL)
 		return;
 	bool fresh = p->n == 0;
+	if (rs->rule->depth && f->pane < memory_get(k)->first)
+		k->memory->first = f->pane;
 	p->n = (p->n + f->n > PANE_RECORDS_MAX ? PANE_RECORDS_MAX : p->n + f->n) & PANE_RECORDS_MAX;
 	p->dirty = 1;
 	for (size_t i = 0; i < rs->rule->ncell; i++)
-		merge_cell(rs->rule->cell[i].kind, pane_cell(rs, p, i), fold_cell(f, rs->rule, i));
+		if (!cell_sequenced(rs->rule->cell[i].kind))
+			cell_ops[rs->rule->cell[i].kind].merge(pane_cell(rs, p, i), fold_cell(f, rs->rule, i));
 	rs->records += f->n;
 	int64_t enters = f->pane + 1;
 	if (rs->at != NEVER && enters <= rs->at)
@@ -137,7 +99,10 @@ window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	if (k == NULL)
 		return;
 	key_touch(b, rs, k);
-	key_carry(rs, k, carried_of(rs, t, k->carry));
+	if (rs->rule->carry.n || rs->rule->samples)
+		key_carry(rs, k, carried_of(rs, t, k->carry));
+	if (t->samples)
+		series_take(rs, k, t);
 }
 
 void
@@ -157,116 +122,10 @@ window_start(struct back *b, struct rule_state *rs, nsec first)
 		wheel_set(rs, k, enters);
 }
 
-/* ---- aggregates at a boundary ---- */
-
 struct view {                /* one key at one boundary */
 	int64_t at;          /* boundary number: the window ends before at * every */
 	uint64_t n, n_long;  /* records in the rule's own window, in the longest */
 };
-
-/* Panes of the last `panes` before the boundary: [*lo, *hi) */
-static void
-range(const struct rule_state *rs, const struct key *k, int64_t at, int64_t panes, uint32_t *lo, uint32_t *hi)
-{
-	int64_t end = at - rs->base, start = end - panes;
-	uint32_t i = k->npane;
-	while (i > 0 && pane_at(rs, k, i - 1)->rel >= end)
-		i--;
-	*hi = i;
-	while (i > 0 && pane_at(rs, k, i - 1)->rel >= start && !pane_at(rs, k, i - 1)->dead)
-		i--;
-	*lo = i;
-}
-
-static uint64_t
-records(const struct rule_state *rs, const struct key *k, int64_t at, int64_t panes)
-{
-	uint32_t lo, hi;
-	uint64_t n = 0;
-	range(rs, k, at, panes, &lo, &hi);
-	for (uint32_t i = lo; i < hi; i++)
-		n += pane_at(rs, k, i)->n;
-	return n;
-}
-
-static struct val
-number(double v) /* a sum beyond the range of doubles is no number */
-{
-	return isfinite(v) ? (struct val){ .type = V_NUM, .n = v } : (struct val){ .type = V_NULL };
-}
-
-static struct val
-sum_value(struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
-{
-	struct xsum s = { 0 };
-	struct val v = { .type = V_NULL };
-	for (uint32_t i = lo; i < hi; i++)
-		xsum_merge(&s, pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell));
-	if (a->fn == AGG_SUM)
-		v = number(xsum_value(&s));
-	else if (s.n)
-		v = number(xsum_mean(&s));
-	xsum_release(&s);
-	return v;
-}
-
-static struct val
-edge_value(struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
-{
-	double best = (double)NAN;
-	for (uint32_t i = lo; i < hi; i++) {
-		double e = *(double *)pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell);
-		if (!isnan(e) && (isnan(best) || (a->fn == AGG_MIN ? e < best : e > best)))
-			best = e;
-	}
-	return isnan(best) ? (struct val){ .type = V_NULL } : number(best);
-}
-
-static struct val
-quantile_value(struct back *b, struct rule_state *rs, struct key *k, const struct agg_def *a, uint32_t lo, uint32_t hi)
-{
-	struct val v = { .type = V_NULL };
-	for (uint32_t i = lo; i < hi; i++)
-		sketch_sum_add(&b->sketches, pane_cell(rs, pane_at(rs, k, i), (size_t)a->cell));
-	if (b->sketches.total)
-		v = number(sketch_sum_quantile(&b->sketches, a->q));
-	return v;
-}
-
-static struct val
-agg_value(struct back *b, struct rule_state *rs, struct key *k, const struct agg_def *a, int64_t at)
-{
-	uint32_t lo, hi;
-	uint64_t n = 0;
-	range(rs, k, at, a->panes, &lo, &hi);
-	switch (a->fn) {
-	case AGG_COUNT:
-	case AGG_RATE:
-		for (uint32_t i = lo; i < hi; i++) {
-			struct pane *p = pane_at(rs, k, i);
-			n += a->cell < 0 ? p->n : *(uint64_t *)pane_cell(rs, p, (size_t)a->cell);
-		}
-		return number(a->fn == AGG_COUNT ? (double)n : (double)n / a->seconds);
-	case AGG_SUM:
-	case AGG_AVG:
-		return sum_value(rs, k, a, lo, hi);
-	case AGG_MIN:
-	case AGG_MAX:
-		return edge_value(rs, k, a, lo, hi);
-	case AGG_QUANTILE:
-		return quantile_value(b, rs, k, a, lo, hi);
-	case AGG_STDDEV:
-	case AGG_LAST:
-	case AGG_DISTINCT:
-	case AGG_INCREASE:
-	case AGG_CHANGES:
-	case AGG_STREAK:
-	case AGG_BASELINE:
-	case AGG_FNS:
-		break; /* refused at compile */
-	}
-	return (struct val){ .type = V_NULL };
-}
 
 /* ---- conditions and levels ---- */
 
@@ -499,6 +358,30 @@ next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
 	return next;
 }
 
+/* A key's life beyond its window: with a baseline until D after its last record, evaluated at each end of `over`; then its
+ * series, until they are forgotten. true: its life is over; *next says when its series are. */
+static bool
+remember(struct rule_state *rs, struct key *k, int64_t at, bool over, int64_t *next)
+{
+	const struct rule *r = rs->rule;
+	struct memory *m = k->memory;
+	if (r->depth && m && m->first != NEVER) {
+		if (k->npane)
+			m->last = rs->base + pane_at(rs, k, k->npane - 1)->rel;
+		if (!over || m->last + 1 + r->depth > at) {
+			least(next, (at / r->own_panes - (at % r->own_panes < 0) + 1) * r->own_panes, at);
+			over = false;
+		} else { /* records to come begin a life of their own */
+			m->first = NEVER;
+			m->npast = 0;
+		}
+	}
+	int64_t forgotten = series_forget(rs, k, at);
+	if (over && *next == NEVER)
+		least(next, forgotten, at);
+	return over;
+}
+
 static void
 evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 {
@@ -509,16 +392,11 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	key_touch(b, rs, k);
 	b->stats.evaluations++;
 	if (rs->base != NEVER) {
-		view.n = records(rs, k, at, r->own_panes);
-		view.n_long = r->panes == r->own_panes ? view.n : records(rs, k, at, r->panes);
-		for (size_t i = 0; i < r->aggs.n; i++)
-			b->aggs[i] = agg_value(b, rs, k, &r->agg[i], at);
-	} else { /* no record yet at all */
-		rs->base = at;
-		for (size_t i = 0; i < r->aggs.n; i++)
-			b->aggs[i] = agg_value(b, rs, k, &r->agg[i], at);
-		rs->base = NEVER;
+		view.n = window_records(rs, k, at, r->own_panes);
+		view.n_long = r->panes == r->own_panes ? view.n : window_records(rs, k, at, r->panes);
 	}
+	aggregates_at(b, rs, k, at);
+	baseline_note(b, rs, k, at);
 	struct str source = key_slots(b, r, (struct str){ k->text, k->klen });
 	b->rec.time = at * r->every;
 	eval_begin(b->eval, &b->rec, source, &b->arena);
@@ -546,6 +424,8 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	if (b->emitted != told) /* what did not count beside this transition counts at the next boundary */
 		least(&next, at + 1, at);
 	bool over = k->alert == NULL && view.n_long == 0 && b->rs->keyset[r->keyset].n;
+	if (r->sequenced || r->depth)
+		over = remember(rs, k, at, over, &next);
 	if (over) { /* records already folded for later begin another life: what it carried ends here in any case */
 		key_carry(rs, k, NULL);
 	}

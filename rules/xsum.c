@@ -181,3 +181,54 @@ xsum_release(struct xsum *s)
 		free(s->u.out);
 	*s = (struct xsum){ 0 };
 }
+
+static void
+add_product(struct xsum *s, double a, double b)
+{
+	double p = a * b;
+	xsum_part(s, p);
+	xsum_part(s, fma(a, b, -p));
+}
+
+/* Sign of 4 * a - (n * (x + y))^2: on which side of the middle of x and y does sqrt(a) / n lie? */
+static int
+root_side(const struct xsum *a, double n, double x, double y)
+{
+	struct xsum d = { 0 };
+	double xh = n * x, yh = n * y, t[4] = { xh, fma(n, x, -xh), yh, fma(n, y, -yh) };
+	const double *p = xsum_parts(a);
+	for (uint16_t i = 0; i < a->len; i++)
+		xsum_part(&d, 4 * p[i]);
+	for (int i = 0; i < 4; i++)
+		for (int k = 0; k < 4; k++)
+			add_product(&d, -t[i], t[k]);
+	double v = xsum_value(&d);
+	xsum_release(&d);
+	return (v > 0) - (v < 0);
+}
+
+double
+xsum_stddev(const struct xsum *sum, const struct xsum *squares)
+{
+	struct xsum a = { 0 }; /* n * squares - sum * sum, exactly: n * n times the variance */
+	const double *s = xsum_parts(sum), *q = xsum_parts(squares);
+	double n = sum->n;
+	for (uint16_t i = 0; i < squares->len; i++)
+		add_product(&a, n, q[i]);
+	for (uint16_t i = 0; i < sum->len; i++)
+		for (uint16_t k = 0; k < sum->len; k++)
+			add_product(&a, -s[i], s[k]);
+	double v = xsum_value(&a), r = v > 0 ? sqrt(v) / n : 0;
+	while (isfinite(r) && r > 1e-140 && r < 1e140) { /* beyond, the products below would not be exact */
+		double up = nextafter(r, INFINITY), down = nextafter(r, 0);
+		int hi = root_side(&a, n, r, up), lo = root_side(&a, n, down, r);
+		if (hi > 0 || (hi == 0 && !even(r)))
+			r = up;
+		else if (lo < 0 || (lo == 0 && !even(r)))
+			r = down;
+		else
+			break;
+	}
+	xsum_release(&a);
+	return r;
+}

@@ -26,6 +26,8 @@ void xsum_part(struct xsum *s, double v);                 /* v without counting 
 void xsum_merge(struct xsum *s, const struct xsum *from); /* adds sum and n */
 double xsum_value(const struct xsum *s);                  /* correctly rounded, half to even; beyond range: inf */
 double xsum_mean(const struct xsum *s);                   /* sum / n correctly rounded as one division; n > 0 */
+/* The population's standard deviation of the n numbers whose sum and sum of squares these are, rounded once. */
+double xsum_stddev(const struct xsum *sum, const struct xsum *squares);
 const double *xsum_parts(const struct xsum *s);           /* s->len components, smallest first */
 void xsum_release(struct xsum *s);                        /* back to empty */
 

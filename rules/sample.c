@@ -1,0 +1,80 @@
+/* sample.c - owned values. */
+#include "rules/sample.h"
+
+#include "core/json.h"
+
+#include <stdlib.h>
+
+void
+sample_put(struct buf *b, const struct val *v)
+{
+	uint8_t type = (uint8_t)v->type, flag = v->type == V_BOOL && v->b;
+	PUT(b, type);
+	switch (v->type) {
+	case V_NULL:
+		break;
+	case V_BOOL:
+		PUT(b, flag);
+		break;
+	case V_NUM: {
+		double n = v->n == 0 ? 0 : v->n; /* -0 is 0 */
+		PUT(b, n);
+		break;
+	}
+	case V_STR: {
+		struct str s = utf8_cut(v->s, SAMPLE_MAX);
+		put_blob(b, s.ptr, (uint32_t)s.len);
+		break;
+	}
+	}
+}
+
+bool
+sample_take(struct reader *r, struct val *v)
+{
+	uint8_t type, flag;
+	uint32_t len;
+	*v = (struct val){ .type = V_NULL };
+	TAKE(r, type);
+	switch (type) {
+	case V_NULL:
+		break;
+	case V_BOOL:
+		TAKE(r, flag);
+		v->type = V_BOOL;
+		v->b = flag;
+		break;
+	case V_NUM:
+		v->type = V_NUM;
+		TAKE(r, v->n);
+		break;
+	case V_STR:
+		v->type = V_STR;
+		v->s.ptr = take_blob(r, &len);
+		v->s.len = len;
+		break;
+	default:
+		r->bad = true;
+	}
+	return !r->bad;
+}
+
+struct sample *
+sample_new(const char *bytes, uint32_t len)
+{
+	struct sample *s = xmalloc(sizeof *s + len);
+	s->len = len;
+	memcpy(s->bytes, bytes, len);
+	return s;
+}
+
+struct val
+sample_val(const struct sample *s)
+{
+	struct val v = { .type = V_NULL };
+	if (s) {
+		struct reader r = { s->bytes, s->bytes + s->len, false };
+		sample_take(&r, &v);
+	}
+	return v;
+}

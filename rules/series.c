@@ -1,0 +1,170 @@
+/* series.c - samples in order: growth, changes, streaks, the newest value. */
+#include "rules/series.h"
+
+#include <stdlib.h>
+
+struct memory *
+memory_get(struct key *k)
+{
+	if (k->memory == NULL) {
+		k->memory = xcalloc(1, sizeof *k->memory);
+		k->memory->first = NEVER;
+	}
+	return k->memory;
+}
+
+void
+memory_free(struct memory *m)
+{
+	if (m == NULL)
+		return;
+	for (uint32_t i = 0; i < m->nseries; i++)
+		free(m->series[i].prev);
+	free(m->series);
+	free(m->past);
+	free(m);
+}
+
+static struct series *
+series_get(struct key *k, uint32_t cell)
+{
+	struct memory *m = memory_get(k);
+	for (uint32_t i = 0; i < m->nseries; i++)
+		if (m->series[i].cell == cell)
+			return &m->series[i];
+	m->series = xrealloc(m->series, (m->nseries + 1) * sizeof *m->series);
+	struct series *s = &m->series[m->nseries++];
+	*s = (struct series){ .cell = cell };
+	return s;
+}
+
+/* The series takes a sample; gives the one before, owned by the caller, or NULL where there is none any more. */
+static struct sample *
+series_next(const struct rule_state *rs, struct key *k, uint32_t cell, nsec time, const char *bytes, uint32_t len)
+{
+	struct series *s = series_get(k, cell);
+	struct sample *before = s->prev;
+	if (before && time - s->seen >= rs->rule->forget) {
+		free(before);
+		before = NULL;
+	}
+	s->prev = sample_new(bytes, len);
+	s->seen = time;
+	return before;
+}
+
+static void
+grow(struct xsum *sum, const struct sample *before, double now)
+{
+	double was = before ? sample_val(before).n : now; /* a first sample counts 0 */
+	xsum_part(sum, now);
+	if (now >= was) /* a fall is a reset: the new value counts whole */
+		xsum_part(sum, -was);
+}
+
+static void
+streak_take(struct streak *s, uint8_t test)
+{
+	s->n++;
+	s->run = test == TRI_TRUE ? s->run + 1 : 0;
+}
+
+void
+series_take(struct rule_state *rs, struct key *k, const struct tuple *t)
+{
+	const struct rule *r = rs->rule;
+	struct str all = tuple_samples(t);
+	struct reader in = { all.ptr, all.ptr + all.len, false };
+	struct pane *p = pane_get(rs, k, t->time / r->every - (t->time % r->every < 0));
+	if (p == NULL)
+		return;
+	p->dirty = 1;
+	for (uint32_t i = 0; i < r->ncell && !in.bad; i++) {
+		enum cell_kind kind = r->cell[i].kind;
+		uint8_t test = TRI_NULL;
+		struct val v;
+		if (!cell_sequenced(kind))
+			continue;
+		if (kind == CELL_STREAK)
+			TAKE(&in, test);
+		const char *from = in.p;
+		if (!sample_take(&in, &v) || v.type == V_NULL)
+			continue; /* no sample */
+		uint32_t len = (uint32_t)(in.p - from);
+		void *c = pane_cell(rs, p, i);
+		struct sample *before = NULL;
+		if (kind == CELL_GROWTH || kind == CELL_CHANGES || (kind == CELL_STREAK && r->cell[i].arg2 >= 0))
+			before = series_next(rs, k, i, t->time, from, len);
+		bool same = before && before->len == len && memcmp(before->bytes, from, len) == 0;
+		if (kind == CELL_LAST) {
+			free(*(struct sample **)c);
+			*(struct sample **)c = sample_new(from, len);
+		} else if (kind == CELL_GROWTH) {
+			grow(c, before, v.n);
+		} else if (kind == CELL_CHANGES) {
+			*(uint64_t *)c += before && !same;
+		} else if (!same) { /* a streak by F passes over samples that show the same F */
+			streak_take(c, test);
+		}
+		free(before);
+	}
+}
+
+int64_t
+series_forget(struct rule_state *rs, struct key *k, int64_t at)
+{
+	const struct rule *r = rs->rule;
+	nsec last = NS_NONE;
+	struct memory *m = k->memory;
+	for (uint32_t i = 0; m && i < m->nseries;) {
+		struct series *s = &m->series[i];
+		if (s->seen + r->forget <= at * r->every) {
+			free(s->prev);
+			*s = m->series[--m->nseries];
+			continue;
+		}
+		if (s->seen > last)
+			last = s->seen;
+		i++;
+	}
+	return last == NS_NONE ? NEVER : (last + r->forget + r->every - 1) / r->every;
+}
+
+void
+memory_save(const struct memory *m, struct buf *b)
+{
+	PUT(b, m->first);
+	PUT(b, m->last);
+	PUT(b, m->nseries);
+	for (uint32_t i = 0; i < m->nseries; i++) {
+		PUT(b, m->series[i].cell);
+		PUT(b, m->series[i].seen);
+		put_blob(b, m->series[i].prev->bytes, m->series[i].prev->len);
+	}
+	put_blob(b, m->past, m->npast * (uint32_t)sizeof *m->past);
+}
+
+bool
+memory_load(struct key *k, struct reader *r)
+{
+	struct memory *m = memory_get(k);
+	uint32_t n, len;
+	TAKE(r, m->first);
+	TAKE(r, m->last);
+	TAKE(r, n);
+	for (uint32_t i = 0; i < n && !r->bad; i++) {
+		uint32_t cell;
+		TAKE(r, cell);
+		struct series *s = series_get(k, cell);
+		TAKE(r, s->seen);
+		const char *p = take_blob(r, &len);
+		free(s->prev);
+		s->prev = sample_new(p, len);
+	}
+	const char *p = take_blob(r, &len);
+	if (r->bad || len % sizeof *m->past)
+		return false;
+	m->past = xmemdup(p, len);
+	m->npast = m->cap_past = len / (uint32_t)sizeof *m->past;
+	return true;
+}
