@@ -422,7 +422,8 @@ note_positions(struct live *l)
 		struct ptime time;
 		int64_t seq;
 		n->noted_pos_len = 0;
-		if (!save_part(l->back, n->index, str_of(n->part->name), &number, &time, &seq, &pos) || pos.len > sizeof n->noted_pos)
+		if (!save_part(l->back, n->index, str_of(n->part->name), &number, &time, &seq, &pos) || pos.len == 0 ||
+			pos.len > sizeof n->noted_pos)
 			continue;
 		memcpy(n->noted_pos, pos.ptr, pos.len);
 		n->noted_pos_len = pos.len;
