@@ -239,8 +239,8 @@ cells_of(struct rule *r, const struct agg_use *u, struct agg_def *a, struct diag
 	case AGG_BASELINE:
 		a->inner = u->inner;
 		a->depth = round_up(u->depth, r->every) / r->every;
-		if (u->depth < 4 * r->over) {
-			dur_text(4 * r->over, text);
+		if (u->depth < 4 * r->def->over) {
+			dur_text(4 * r->def->over, text);
 			diag(d, r->def->loc, "rule %s: the D of baseline(A, D) must be at least four times `over`: %s", r->name, text);
 		}
 		if (a->depth > r->depth)

@@ -275,7 +275,7 @@ def window_condition(r, by, features, up=True, shift=1.0):
         text = r.choice(["count() == 0", "sum(extra.ms) == 0", "avg(extra.ms) < 5"] +
                         ["increase(n) == 0"] * ("increase" in features))
     elif x < .45 and "baseline" in features:
-        text = "avg(extra.ms) > 1.2 * baseline(avg(extra.ms), 10m)"
+        text = "avg(extra.ms) > 1.2 * baseline(avg(extra.ms), 20m)"
     return text
 
 

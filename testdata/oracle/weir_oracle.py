@@ -134,6 +134,10 @@ class Rule:
             spans += [self.span_of(a) for a in expr.aggregates(c)]
         return max(spans)
 
+    def baselines(self):
+        conditions = self.when + [e for e in self.resolve_when if e is not None]
+        return [a for c in conditions for a in expr.aggregates(c) if a.fn == "baseline"]
+
     def key_of(self, r):
         """The record's key, or None if it lacks one of the `by` fields."""
         named = [(b.path if isinstance(b, expr.Field) else (b.name,), r.value(b)) for b in self.by]

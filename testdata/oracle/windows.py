@@ -85,11 +85,19 @@ class WindowKey:
                     return
                 if self.state is None and rule.by:
                     self.since = [None] * len(rule.levels)
-                    self.first = times[hi]
+                    if self.life_over(times[hi - 1], times[hi]):
+                        self.first = times[hi]
                     evaluated_empty = False
                 b = (times[hi] // every + 1) * every
             else:
                 b += every
+
+    def life_over(self, last, record):
+        """With a baseline a key lives until D has passed since its last record, told at a boundary before the next."""
+        depth = max([a.depth for a in self.rule.baselines()], default=None)
+        if depth is None:
+            return True
+        return -(-(last + depth) // self.rule.every) * self.rule.every <= record
 
     # ---- one boundary
 
