@@ -249,6 +249,12 @@ node_slot(struct exprs *x, int slot, bool prev)
 }
 
 int
+node_only(struct exprs *x, int cond, int value)
+{
+	return node_add(x, (struct node){ .kind = N_ONLY, .type = ST_ANY, .a = cond, .b = value }, NULL);
+}
+
+int
 node_meta(struct exprs *x, enum meta m)
 {
 	if (m == META_LEVEL && x->nlevel == 0)
@@ -578,7 +584,7 @@ lower_comparison(const struct exprs *x, const struct node *n, struct ins *i)
 static const uint8_t plain[] = { [N_CONST] = OP_CONST, [N_SLOT] = OP_SLOT, [N_PREV] = OP_PREV, [N_META] = OP_META, [N_AGG] = OP_AGG,
 	[N_GUARD] = OP_GUARD, [N_NOT] = OP_NOT, [N_AND] = OP_AND, [N_OR] = OP_OR, [N_IN] = OP_IN, [N_MATCH] = OP_MATCH, [N_ADD] = OP_ADD,
 	[N_SUB] = OP_SUB, [N_MUL] = OP_MUL, [N_DIV] = OP_DIV, [N_NEG] = OP_NEG, [N_LOWER] = OP_LOWER, [N_LEN] = OP_LEN,
-	[N_NUMBER] = OP_NUMBER, [N_STARTS] = OP_STARTS, [N_CONTAINS] = OP_CONTAINS };
+	[N_NUMBER] = OP_NUMBER, [N_STARTS] = OP_STARTS, [N_CONTAINS] = OP_CONTAINS, [N_ONLY] = OP_ONLY };
 
 static void
 lower(struct exprs *x, int id)

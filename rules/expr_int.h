@@ -22,6 +22,7 @@ enum node_kind {
 	N_CONST, N_SLOT, N_PREV, N_META, N_AGG, N_GUARD, N_NOT, N_AND, N_OR,
 	N_EQ, N_NE, N_LT, N_LE, N_GT, N_GE, N_IN, N_MATCH,
 	N_ADD, N_SUB, N_MUL, N_DIV, N_NEG, N_LOWER, N_LEN, N_NUMBER, N_STARTS, N_CONTAINS,
+	N_ONLY, /* b where a is true, else null: a metric selector */
 	N_SET, N_REGEX /* operands only: right sides of in and =~ */
 };
 
@@ -101,7 +102,7 @@ struct exprs {
 
 /* ---- expr_lex.c ---- */
 enum tok {
-	T_END, T_NUM, T_STR, T_PATH, T_AT, T_LP, T_RP, T_LB, T_RB, T_COMMA, T_LBRACE,
+	T_END, T_NUM, T_STR, T_PATH, T_AT, T_LP, T_RP, T_LB, T_RB, T_COMMA, T_LBRACE, T_RBRACE,
 	T_OR, T_AND, T_NOT, T_IN, T_TRUE, T_FALSE, T_NULL,
 	T_EQ, T_NE, T_LT, T_LE, T_GT, T_GE, T_MATCH, T_NOMATCH, T_ADD, T_SUB, T_MUL, T_DIV,
 	T_BAD /* reported already */
@@ -122,6 +123,7 @@ struct lex {
 	struct str seg[PATH_SEGS_MAX];
 	size_t nseg;
 	bool bare;        /* T_PATH: the first key stands without brackets */
+	bool selector;       /* between the braces of one: = is a token */
 };
 
 bool lex_open(struct lex *l, struct text_at t, struct arena *arena, struct diags *d); /* false: reported */
@@ -135,6 +137,7 @@ bool expr_keyword(struct str word);
 /* ---- expr_compile.c: a negative operand gives -1; operands are in order of reading ---- */
 int node_const(struct exprs *x, struct val v); /* copies a string */
 int node_slot(struct exprs *x, int slot, bool prev);
+int node_only(struct exprs *x, int cond, int value);
 int node_meta(struct exprs *x, enum meta m);
 /* Aggregate number index of its rule; inner: the node of A in baseline(A, D), else -1. */
 int node_agg(struct exprs *x, const struct agg_use *use, int index, int inner);

@@ -397,7 +397,7 @@ symbol(struct lex *l)
 	} symbols[] = { { "==", T_EQ }, { "!=", T_NE }, { "<=", T_LE }, { ">=", T_GE }, { "=~", T_MATCH }, { "!~", T_NOMATCH },
 		{ "&&", T_AND }, { "||", T_OR }, { "<", T_LT }, { ">", T_GT }, { "!", T_NOT }, { "+", T_ADD }, { "-", T_SUB },
 		{ "*", T_MUL }, { "/", T_DIV }, { "(", T_LP }, { ")", T_RP }, { "[", T_LB }, { "]", T_RB }, { ",", T_COMMA },
-		{ "{", T_LBRACE } };
+		{ "{", T_LBRACE }, { "}", T_RBRACE } };
 	static const struct {
 		char text[3];
 		const char *hint;
@@ -408,6 +408,11 @@ symbol(struct lex *l)
 	for (size_t i = COUNT_OF(near); i-- > 0;)
 		if (strncmp(two, near[i].text, strlen(near[i].text)) == 0)
 			hint = near[i].hint;
+	if (l->selector && two[0] == '=' && two[1] != '=') {
+		l->tok = T_EQ;
+		l->at++;
+		return;
+	}
 	bool wrong = two[0] == '<' && two[1] == '>';
 	for (size_t i = 0; i < COUNT_OF(symbols) && !wrong; i++) {
 		size_t n = strlen(symbols[i].text);

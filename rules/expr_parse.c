@@ -124,6 +124,46 @@ outside_allows(const struct scope *s, int slot)
 	return false;
 }
 
+#define SELECTOR_LABELS_MAX 16
+
+/* name{label="x", ..}: the value of those series of a scrape, which is one record a series. p stands at the brace. */
+static int
+parse_selector(struct parse *p, size_t from, struct str name)
+{
+	int cond[SELECTOR_LABELS_MAX + 1];
+	size_t n = 0;
+	cond[n++] = node_binary(p->x, N_EQ, node_slot(p->x, paths_add_dotted(p->x->paths, "metric"), false),
+		node_const(p->x, (struct val){ .type = V_STR, .s = name }));
+	if (p->scope->aggs && !p->in_agg) {
+		BROKEN(p, from, "a metric selector is of a record: in a window rule it stands inside an aggregate, such as increase()");
+		return -1;
+	}
+	p->l.selector = true;
+	lex_next(&p->l);
+	while (p->l.tok != T_RBRACE) {
+		if (p->l.tok != T_PATH || p->l.nseg != 1 || n > SELECTOR_LABELS_MAX) {
+			BROKEN(p, p->l.from, "a selector is name{label=\"x\", other=\"y\"}, with at most %d labels", SELECTOR_LABELS_MAX);
+			return -1;
+		}
+		struct str seg[2] = { STR("labels"), p->l.seg[0] };
+		int slot = node_slot(p->x, paths_add(p->x->paths, seg, 2), false);
+		lex_next(&p->l);
+		if (p->l.tok == T_EQ)
+			lex_next(&p->l);
+		if (p->l.tok != T_STR) {
+			BROKEN(p, p->l.from, "a label is compared with a string: name{label=\"x\"}");
+			return -1;
+		}
+		cond[n++] = node_binary(p->x, N_EQ, slot, node_const(p->x, (struct val){ .type = V_STR, .s = p->l.str }));
+		lex_next(&p->l);
+		if (p->l.tok == T_COMMA)
+			lex_next(&p->l);
+	}
+	p->l.selector = false;
+	lex_next(&p->l);
+	return node_only(p->x, node_logic(p->x, N_AND, cond, n), node_slot(p->x, paths_add_dotted(p->x->paths, "value"), false));
+}
+
 static int
 parse_field(struct parse *p)
 {
@@ -132,10 +172,8 @@ parse_field(struct parse *p)
 	bool prev = p->l.bare && p->l.nseg > 1 && str_eq(p->l.seg[0], STR("prev"));
 	int slot = paths_add(p->x->paths, p->l.seg + prev, p->l.nseg - prev);
 	lex_next(&p->l);
-	if (p->l.tok == T_LBRACE) {
-		BROKEN(p, p->l.from, "metric selectors name{label=\"x\"} are not in this version; compare labels.NAME in `where` instead");
-		return -1;
-	}
+	if (p->l.tok == T_LBRACE)
+		return parse_selector(p, from, text);
 	if (slot < 0) {
 		WRONG(p, from, "too many fields: a rule set may name %d", PATHS_MAX);
 		return null_node(p);

@@ -286,7 +286,7 @@ static const struct {
 	{ "a)", "3:10: expected an operator, found ')'" }, { "a in b", "3:14: expected a list of literals" }, { "a in [b]", "3:15: expected a literal in the list, found 'b'" },
 	{ "a in [1,]", "3:17: expected a literal in the list, found ']'" }, { "a in [1 2]", "3:17: expected a comma or ]" }, { "a not in [1]", "3:11: expected an operator, found 'not'; write not (a in" },
 	{ "a == not b", "3:14: put parentheses around `not`" }, { "a.", "3:11: expected a key after '.'" }, { "a .b", "3:11: unexpected '.'; a field is written a.b" },
-	{ "a[1]", "3:10: expected an operator, found '['" }, { "[1]", "3:10: a key in brackets is a string" }, { "metric{label=\"x\"} > 1", "3:15: metric selectors" },
+	{ "a[1]", "3:10: expected an operator, found '['" }, { "[1]", "3:10: a key in brackets is a string" }, { "metric{label=x} > 1", "3:22: a label is compared with a string" },
 	{ "a == 1 and\n  b = 2", "4:5: unexpected '='" }, { "lowr(a) and lenn(b)", "3:9: unknown function lowr(); did you mean lower?" }, { "a =~ \"(\" and b =~ \"[\"", "3:14: bad pattern" },
 	{ "#", "3:9: unexpected '#'" }, { "sum(x)", "3:9: sum() needs a window" }, { "a over 1h", "3:11: expected an operator, found 'over'; only an aggregate" },
 };
@@ -369,6 +369,8 @@ static const struct {
 	{ "streak(n > 30, run_id) >= 3 and streak(n > 30) > 1", "streak(n > 30, run_id) >= 3 and streak(n > 30) > 1" },
 	{ "rate(ok) + sum(a) + min(a) + max(a) + stddev(a) + distinct(a) + increase(a) + changes(a) + avg(a) > 1",
 		"rate(ok) + sum(a) + min(a) + max(a) + stddev(a) + distinct(a) + increase(a) + changes(a) + avg(a) > 1" },
+	{ "increase(jobs_total{outcome=\"success\", job=\"a\"}) == 0", "increase(jobs_total{outcome=\"success\", job=\"a\"}) == 0" },
+	{ "last(up{}) == 0", "last(up{}) == 0" }, { "up{} == 0", "3:9: a metric selector is of a record" },
 	{ "last(s) == \"x\"", "last(s) == \"x\"" }, { "tenant == \"a\" and count() > 1", "tenant == \"a\" and count() > 1" },
 	{ "sum(a + b * 2) > 1", "sum(a + b * 2) > 1" }, { "count(a or b) > 1", "count(a or b) > 1" },
 	{ "a > 1", "3:9: outside aggregates `when` may name only `by` fields, not a; did you mean last(a)?" },

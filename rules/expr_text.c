@@ -5,6 +5,8 @@
  */
 #include "rules/expr_int.h"
 
+#include "core/json.h"
+
 #include "core/units.h"
 
 #include <stdlib.h>
@@ -131,6 +133,27 @@ infix_text(const struct exprs *x, const struct node *n, int outer, struct buf *o
 	buf_addz(out, paren ? ")" : "");
 }
 
+/* name{label="x"}: the conjuncts of its condition, the metric's name first. */
+static void
+selector_text(const struct exprs *x, const struct node *n, struct buf *out)
+{
+	const struct node *c = &x->node[n->a];
+	const struct list *l = c->kind == N_AND ? c->p : NULL;
+	for (size_t i = 0; i < (l ? l->n : 1); i++) {
+		const struct node *eq = &x->node[l ? l->id[i] : n->a];
+		const struct val *v = x->node[eq->b].p;
+		const struct path *path = &x->paths->v[x->node[eq->a].a];
+		if (i == 0) {
+			buf_str_add(out, v->s);
+			buf_addc(out, '{');
+			continue;
+		}
+		buf_printf(out, "%s%s=", i > 1 ? ", " : "", path->seg[path->nseg - 1]);
+		json_str(out, v->s);
+	}
+	buf_addc(out, '}');
+}
+
 static void
 text(const struct exprs *x, int id, int outer, struct buf *out)
 {
@@ -153,6 +176,9 @@ text(const struct exprs *x, int id, int outer, struct buf *out)
 		break;
 	case N_GUARD:
 		text(x, n->a, outer, out);
+		break;
+	case N_ONLY:
+		selector_text(x, n, out);
 		break;
 	case N_SET:
 		set_text(n->p, out);
@@ -204,7 +230,7 @@ first_comparison(const struct exprs *x, int id, int *left, const char **op, int 
 				return true;
 		return false;
 	}
-	if (n->kind == N_AGG || n->kind == N_CONST || n->kind == N_SLOT || n->kind == N_PREV || n->kind == N_META)
+	if (n->kind == N_AGG || n->kind == N_CONST || n->kind == N_SLOT || n->kind == N_PREV || n->kind == N_META || n->kind == N_ONLY)
 		return false;
 	if (first_comparison(x, n->a, left, op, right))
 		return true;
@@ -430,6 +456,10 @@ wants_node(const struct exprs *x, int id, void *arg)
 		return;
 	case N_NEG:
 		wants_of(x, w, n->a, WANT_NUM);
+		return;
+	case N_ONLY:
+		wants_of(x, w, n->a, WANT_BOOL);
+		wants_of(x, w, n->b, WANT_NUM);
 		return;
 	case N_STARTS:
 	case N_CONTAINS:

@@ -505,7 +505,7 @@ run(struct eval *e, const struct ins *i)
 		return two_strings(e, i);
 	case OP_GUARD:
 		return e->prev ? test(e, i->a) : TRI_NULL;
-	case OP_CONST: case OP_SLOT: case OP_PREV: case OP_META: case OP_AGG: case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV:
+	case OP_CONST: case OP_SLOT: case OP_PREV: case OP_META: case OP_AGG: case OP_ONLY: case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV:
 	case OP_NEG: case OP_LOWER: case OP_LEN: case OP_NUMBER: case OPS:
 		break;
 	}
@@ -594,6 +594,8 @@ value(struct eval *e, int id)
 		return string(e, i->a, &s) ? (struct val){ .type = V_STR, .s = val_lower(s, e->arena) } : v;
 	case OP_NUMBER:
 		return string(e, i->a, &s) ? val_number(s) : v;
+	case OP_ONLY:
+		return test(e, i->a) == TRI_TRUE ? value(e, i->b) : v;
 	default:
 		return val_tri(test(e, id));
 	}
