@@ -113,12 +113,10 @@ told(const char *rules, const char *want, const char *name)
 static void
 refusals(void)
 {
-	told("rules:\n- {rule: c, over: 1m, when: last(n) > 0}\n", "r.yaml:2:3: rule c: last() is not in this version yet\n", "last");
-	told("rules:\n- {rule: c, over: 1d, when: 'streak(n > 1) > 0 and avg(n) > 2 * baseline(avg(n), 5d)'}\n",
-		"r.yaml:2:3: rule c: streak() is not in this version yet\nr.yaml:2:3: rule c: baseline() is not in this version yet\n",
-		"streak and baseline, each once");
-	told("rules:\n- {rule: d, by: k, absent: 5m}\n", "r.yaml:2:3: rule d: `absent` rules are not in this version yet\n", "absent");
-	told("rules:\n- {rule: e, by: k, first: n}\n", "r.yaml:2:3: rule e: `first` rules are not in this version yet\n", "first");
+	told("rules:\n- {rule: c, over: 1d, when: 'streak(n > 1) > 0 and avg(n) > 2 * baseline(avg(n), 2d)'}\n",
+		"r.yaml:2:3: rule c: the D of baseline(A, D) must be at least four times `over`: 4d\n", "a baseline too short");
+	told("rules:\n- {rule: d, absent: 5m}\n- {rule: e, by: k, first: n, learn: x}\n",
+		"r.yaml:3:37: learn: \"x\" is no duration such as 250ms, 30s, 5m, 1h30m or 7d\n", "presence rules");
 	told("rules:\n- {rule: f, over: 365d, every: 1s, when: count() > 0}\n",
 		"r.yaml:2:3: rule f: its windows have 31536000 panes, at most 1000000 are kept; make `every` longer\n", "panes");
 	told("rules:\n- {rule: g, by: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q], when: n > 0}\n",

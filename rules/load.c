@@ -315,12 +315,20 @@ save_loaded(struct back *b)
 			struct key *k = rs->table[t].key;
 			if (k == NULL)
 				continue;
-			if (rs->rule->shape == SHAPE_WINDOW)
-				continue; /* its timer came with its row */
-			if (rs->rule->shape == SHAPE_RECORD)
+			switch (rs->rule->shape) {
+			case SHAPE_WINDOW: /* its timer came with its row */
+			case SHAPES:
+				break;
+			case SHAPE_RECORD:
 				record_wake(rs, k);
-			else
+				break;
+			case SHAPE_PAIR:
 				pair_wake(rs, k);
+				break;
+			case SHAPE_PRESENCE:
+				presence_wake(rs, k);
+				break;
+			}
 		}
 	}
 }

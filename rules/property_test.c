@@ -42,6 +42,15 @@ static const char *const menu[] = {
 	"by: k, open: e == \"o\", close: e == \"c\", within: 3s",
 	"by: k, open: e == \"o\", close: e == \"c\", within: 3s, forget: 10s, context: [s]",
 	"by: [k, '@source'], where: e == \"o\", over: 10s, when: count() > 1",
+	"by: k, over: 6s, every: 2s, when: last(n) > 5 or streak(n > 3) > 2, hold: 1s",
+	"by: k, over: 5s, every: 1s, when: increase(n) > 9 or changes(e) > 2, no_data: keep",
+	"over: 5s, every: 1s, when: distinct(k) > 2 or distinct(n) > 4 or stddev(n) > 3",
+	"by: s, over: 2s, every: 1s, when: 'count() > 1.5 * baseline(count(), 10s)'",
+	"by: s, over: 2s, every: 2s, when: 'avg(n) > 1.2 * baseline(avg(n), 9s) or max(n) > baseline(p50(n), 8s) + 4', no_data: evaluate",
+	"by: k, absent: 4s, expect: [a, b, 1]",
+	"by: [k, s], absent: 3s, where: n > 2, forget: 40s",
+	"by: k, first: n, hold: 2s",
+	"by: s, first: e, learn: 5s, forget: 30s, hold: 0",
 };
 
 static void

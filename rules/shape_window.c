@@ -77,8 +77,6 @@ window_fold(struct back *b, struct rule_state *rs, struct fold *f)
 	if (p == NULL)
 		return;
 	bool fresh = p->n == 0;
-	if (rs->rule->depth && f->pane < memory_get(k)->first)
-		k->memory->first = f->pane;
 	p->n = (p->n + f->n > PANE_RECORDS_MAX ? PANE_RECORDS_MAX : p->n + f->n) & PANE_RECORDS_MAX;
 	p->dirty = 1;
 	for (size_t i = 0; i < rs->rule->ncell; i++)
@@ -358,6 +356,24 @@ next_wake(const struct rule_state *rs, const struct key *k, int64_t at)
 	return next;
 }
 
+/* With a baseline a key's life begins at the first of its records that have come into a window, and goes on until D after
+ * the newest of them; records already folded for later do not count yet. */
+static void
+life_note(struct rule_state *rs, struct key *k, int64_t at)
+{
+	struct memory *m = memory_get(k);
+	for (uint32_t i = 0; i < k->npane; i++) {
+		const struct pane *p = pane_at(rs, k, i);
+		if (rs->base + p->rel >= at)
+			break;
+		if (p->dead)
+			continue;
+		m->last = rs->base + p->rel;
+		if (m->first == NEVER)
+			m->first = m->last;
+	}
+}
+
 /* A key's life beyond its window: with a baseline until D after its last record, evaluated at each end of `over`; then its
  * series, until they are forgotten. true: its life is over; *next says when its series are. */
 static bool
@@ -366,8 +382,6 @@ remember(struct rule_state *rs, struct key *k, int64_t at, bool over, int64_t *n
 	const struct rule *r = rs->rule;
 	struct memory *m = k->memory;
 	if (r->depth && m && m->first != NEVER) {
-		if (k->npane)
-			m->last = rs->base + pane_at(rs, k, k->npane - 1)->rel;
 		if (!over || m->last + 1 + r->depth > at) {
 			least(next, (at / r->own_panes - (at % r->own_panes < 0) + 1) * r->own_panes, at);
 			over = false;
@@ -396,7 +410,10 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 		view.n_long = r->panes == r->own_panes ? view.n : window_records(rs, k, at, r->panes);
 	}
 	aggregates_at(b, rs, k, at);
-	baseline_note(b, rs, k, at);
+	if (r->depth) {
+		life_note(rs, k, at);
+		baseline_note(b, rs, k, at);
+	}
 	struct str source = key_slots(b, r, (struct str){ k->text, k->klen });
 	b->rec.time = at * r->every;
 	eval_begin(b->eval, &b->rec, source, &b->arena);
