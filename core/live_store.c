@@ -424,7 +424,8 @@ note_positions(struct live *l)
 		n->noted_pos_len = 0;
 		if (!save_part(l->back, n->index, str_of(n->part->name), &number, &time, &seq, &pos) || pos.len > sizeof n->noted_pos)
 			continue;
-		memcpy(n->noted_pos, pos.ptr, pos.len);
+		if (pos.len)
+			memcpy(n->noted_pos, pos.ptr, pos.len);
 		n->noted_pos_len = pos.len;
 	}
 }
