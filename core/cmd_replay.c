@@ -54,8 +54,8 @@ summary(const struct lanes *l, uint64_t transitions)
 {
 	struct buf out;
 	buf_init(&out, 1 << 16);
-	lanes_summary(l, transitions, &out);
-	fprintf(stderr, "%s\n", buf_z(&out));
+	lanes_summary(l, &out);
+	fprintf(stderr, "%llu transitions of %s\n", (unsigned long long)transitions, buf_z(&out));
 	buf_free(&out);
 }
 

@@ -184,7 +184,7 @@ lanes_step(struct lanes *l)
 }
 
 void
-lanes_summary(const struct lanes *l, uint64_t transitions, struct buf *out)
+lanes_summary(const struct lanes *l, struct buf *out)
 {
 	uint64_t bad[VERDICTS] = { 0 }, late = 0, skewed = 0, untimed = 0;
 	for (size_t i = 0; i < l->nlane; i++) {
@@ -195,7 +195,7 @@ lanes_summary(const struct lanes *l, uint64_t transitions, struct buf *out)
 		skewed += p->time.skewed;
 		untimed += p->time.untimed;
 	}
-	buf_printf(out, "%llu records, %llu transitions", (unsigned long long)l->records, (unsigned long long)transitions);
+	buf_printf(out, "%llu records", (unsigned long long)l->records);
 	if (late || skewed || untimed)
 		buf_printf(out, "; time: %llu late, %llu skewed, %llu without", (unsigned long long)late, (unsigned long long)skewed,
 			(unsigned long long)untimed);

@@ -55,8 +55,8 @@ bool lanes_open(struct lanes *l, const struct app *a, const struct lanes_what *w
 /* Reads on, and one batch goes through the back. false: all are done. */
 bool lanes_step(struct lanes *l);
 void lanes_quiet(struct lanes *l, size_t source); /* with steps: see there */
-/* "1200 records, 8 transitions; time: 3 late ..": what was read, what came of it and what was wrong; no newline. */
-void lanes_summary(const struct lanes *l, uint64_t transitions, struct buf *out);
+/* "1200 records; time: 3 late ..": what was read and what was wrong with it; no newline. */
+void lanes_summary(const struct lanes *l, struct buf *out);
 void lanes_close(struct lanes *l);
 
 #endif

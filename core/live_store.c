@@ -425,7 +425,8 @@ note_positions(struct live *l)
 		if (!save_part(l->back, n->index, str_of(n->part->name), &number, &time, &seq, &pos) || pos.len == 0 ||
 			pos.len > sizeof n->noted_pos)
 			continue;
-		memcpy(n->noted_pos, pos.ptr, pos.len);
+		if (pos.len)
+			memcpy(n->noted_pos, pos.ptr, pos.len);
 		n->noted_pos_len = pos.len;
 	}
 }
