@@ -8,7 +8,7 @@
 #ifndef WEIR_RULETEST_H
 #define WEIR_RULETEST_H
 
-#include "config/doc.h"
+#include "config/bind.h"
 #include "core/app.h"
 
 #define RT_EPOCH (INT64_C(946684800) * NS_PER_S) /* 2000-01-01T00:00:00Z */
@@ -77,7 +77,22 @@ struct rt_file {
 /* ruletest_load.c: false: mistakes, all of them in f->app.diags. rt_file_free either way. */
 bool rt_load(struct rt_file *f, const char *path);
 void rt_file_free(struct rt_file *f);
+
+/* ruletest_lines.c */
+struct rt_reader {          /* of records as the front reads them */
+	struct parser *parser;
+	struct record rec;
+	struct arena arena;
+	const struct front_source *source;
+};
+void rt_lines_take(struct rt_reader *r, const struct bind *b, struct rt_test *t, const struct node *v, size_t source);
 void rt_line_json(const struct rt_line *line, int64_t n, struct buf *out); /* n in place of {n} */
+struct rt_arrival {
+	nsec at;
+	uint32_t line;
+	int64_t n;
+};
+struct rt_arrival *rt_arrivals(const struct rt_file *f, const struct rt_test *t, size_t *n); /* in order; the caller's */
 
 /* ruletest.c */
 struct rt_log {             /* transitions in order, owned */
@@ -89,10 +104,8 @@ void rt_run(struct rt_file *f, struct rt_test *t, struct rt_cover *cover);
 void rt_log_free(struct rt_log *log);
 /* Feed everything; transitions up to `until` in log. front, back: watchers or NULL. false: told in t->what. */
 bool rt_feed(struct rt_file *f, struct rt_test *t, front_watcher *front, back_watcher *back, void *arg, struct rt_log *log);
-bool rt_key_matches(const struct node *want, const char *key); /* what want names stands so in the JSON object key */
-void rt_time(nsec t, struct buf *out);                     /* 45s, 1h; far from the epoch as RFC 3339 */
 
-/* ruletest_why.c: the failed expectations of one test, explained; and coverage. */
+/* ruletest_why.c: the failed expectations of one test, explained. */
 struct rt_ask {             /* why was the rule so, up to at? */
 	const struct rule *rule;
 	const struct node *key;
@@ -102,6 +115,12 @@ struct rt_ask {             /* why was the rule so, up to at? */
 };
 void rt_why(struct rt_file *f, struct rt_test *t, struct rt_ask *ask, size_t n);
 
+/* ruletest_check.c */
+bool rt_check(const struct rt_test *t, const struct rt_expect *x, const struct rt_log *log, struct rt_ask *ask, struct buf *what);
+bool rt_key_matches(const struct node *want, const char *key); /* what want names stands so in the JSON object key */
+void rt_time(nsec t, struct buf *out);                     /* 45s, 1h; far from the epoch as RFC 3339 */
+
+/* ruletest_cover.c */
 struct rt_cover *rt_cover_new(void);
 void rt_cover_free(struct rt_cover *c);
 void rt_cover_front(void *arg, struct eval *e, const struct front_source *s, const struct record *r);

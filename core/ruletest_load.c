@@ -9,7 +9,6 @@
 #include "config/env.h"
 #include "core/num.h"
 #include "core/policy.h"
-#include "core/units.h"
 #include "ingest/source.h"
 #include "sinks/sink.h"
 
@@ -26,10 +25,9 @@ const char *const rt_want_name[RT_WANTS] = { "level", "value", "count", "title",
 struct load {
 	struct rt_file *f;
 	struct bind b;
-	struct parser *parser;  /* of the rules' paths; NULL while those are wrong */
-	struct record rec;
-	struct arena arena;
+	struct rt_reader reader; /* parser NULL while the rules are wrong */
 	const char **rule;      /* names */
+	bool wrong;             /* the rules or the configuration have mistakes */
 };
 
 /* ---- rules ---- */
@@ -40,8 +38,8 @@ source_add(struct rt_file *f, const char *name)
 	for (size_t i = 0; i < f->nown; i++)
 		if (strcmp(f->own[i].name, name) == 0)
 			return;
-	if (f->nown > SOURCES_MAX)
-		return; /* the rules' compiler tells */
+	if (f->nown >= SOURCES_MAX)
+		return; /* the rules' compiler tells that this one is not there */
 	f->own = xrealloc(f->own, (f->nown + 1) * sizeof *f->own);
 	f->own[f->nown++] = (struct source_conf){ .name = xstrdup(name), .kind = &source_files.kind,
 		.conf = xcalloc(1, source_files.kind.conf_size), .max_jump = 3600 * NS_PER_S, .idle = 5 * NS_PER_S,
@@ -103,13 +101,15 @@ static void
 rules_load(struct load *l, const struct node *v)
 {
 	struct strlist list = { 0 };
+	unsigned before = l->b.d->n;
 	if (v->kind == NODE_LIST)
 		for (size_t i = 0; i < v->n; i++)
 			glob_take(l, v->item[i], &list);
 	else
 		glob_take(l, v, &list);
 	l->f->app.config = config_load_rules((const char *const *)list.v, list.n, l->b.d);
-	if (list.n && l->f->app.config->nrule == 0 && l->b.d->n == 0)
+	l->wrong = l->b.d->n > before;
+	if (!l->wrong && l->f->app.config->nrule == 0)
 		diag(l->b.d, v->loc, "there are no rules to test");
 	strlist_free(&list);
 	sources_make(l->f);
@@ -120,9 +120,11 @@ config_of(struct load *l, const struct node *v)
 {
 	if (!node_text(&l->b, "config", v))
 		return;
+	unsigned before = l->b.d->n;
 	char *path = path_join(l->b.dir, v->s);
 	l->f->app.config = config_load(path, source_kinds, sink_kinds, l->b.d);
 	policy_free(policy_new(l->f->app.config, l->b.d)); /* its mistakes are told with the others */
+	l->wrong = l->b.d->n > before;
 	free(path);
 }
 
@@ -130,22 +132,23 @@ static void
 compile(struct load *l)
 {
 	struct app *a = &l->f->app;
-	unsigned before = l->b.d->n;
 	if (a->config == NULL)
 		return;
+	unsigned before = l->b.d->n;
 	a->rules = ruleset_new(a->config, l->b.d);
 	l->rule = xcalloc(a->rules->nrule + 1, sizeof *l->rule);
 	for (size_t i = 0; i < a->rules->nrule; i++)
 		l->rule[i] = a->rules->rule[i].name;
-	if (l->b.d->n > before || l->b.d->n)
+	if (l->wrong || l->b.d->n > before)
 		return;
 	if (l->f->own)
 		nameless_for_all(a->rules);
 	a->source = xcalloc(a->config->nsource, sizeof *a->source);
 	for (size_t i = 0; i < a->config->nsource; i++)
 		front_source_init(&a->source[i], a->rules, &a->config->source[i], i);
-	l->parser = parser_new(&a->rules->paths);
-	l->rec.slot = xcalloc(a->rules->paths.n + 1, sizeof *l->rec.slot);
+	l->reader.source = a->source;
+	l->reader.parser = parser_new(&a->rules->paths);
+	l->reader.rec.slot = xcalloc(a->rules->paths.n + 1, sizeof *l->reader.rec.slot);
 }
 
 /* ---- small values ---- */
@@ -179,7 +182,7 @@ source_take(struct load *l, const struct node *v, const char *name, size_t *out)
 		if (*c->source[i].name)
 			names[n++] = c->source[i].name;
 	}
-	if (l->parser == NULL)
+	if (l->reader.parser == NULL)
 		return true; /* what is wrong with the configuration is told */
 	near = nearest(str_of(name), names, n);
 	if (near)
@@ -214,7 +217,7 @@ key_take(struct load *l, const struct node *v, struct rt_expect *x)
 		return;
 	}
 	x->key = v;
-	if (l->parser == NULL || x->rule == NULL)
+	if (l->reader.parser == NULL || x->rule == NULL)
 		return;
 	const struct keyset *ks = &l->f->app.rules->keyset[x->rule->keyset];
 	for (size_t i = 0; i < v->n; i++) {
@@ -230,165 +233,22 @@ key_take(struct load *l, const struct node *v, struct rt_expect *x)
 
 /* ---- records ---- */
 
-static struct str
-word(struct str *s)
-{
-	size_t a = 0, n;
-	while (a < s->len && (s->ptr[a] == ' ' || s->ptr[a] == '\t'))
-		a++;
-	n = a;
-	while (n < s->len && s->ptr[n] != ' ' && s->ptr[n] != '\t')
-		n++;
-	struct str w = { s->ptr + a, n - a };
-	s->ptr += n;
-	s->len -= n;
-	return w;
-}
-
-static bool
-count_of(struct str w, int64_t *out)
-{
-	int64_t n = 0;
-	for (size_t i = 1; i < w.len; i++) {
-		if (w.ptr[i] < '0' || w.ptr[i] > '9' || n > RT_RECORDS_MAX)
-			return false;
-		n = n * 10 + (w.ptr[i] - '0');
-	}
-	*out = n;
-	return w.len > 1 && n > 0 && n <= RT_RECORDS_MAX;
-}
-
-static bool
-dur_word(struct str w, nsec *out)
-{
-	if (str_eq(w, STR("0"))) {
-		*out = 0;
-		return true;
-	}
-	return dur_parse(w, out) && *out <= DUR_MAX;
-}
-
-/* The JSON of a line with n in place of {n}. */
-void
-rt_line_json(const struct rt_line *line, int64_t n, struct buf *out)
-{
-	const char *p = line->json, *end = p + line->len, *at;
-	while (line->numbered && (at = memmem(p, (size_t)(end - p), "{n}", 3))) {
-		buf_add(out, p, (size_t)(at - p));
-		buf_printf(out, "%lld", (long long)n);
-		p = at + 3;
-	}
-	buf_add(out, p, (size_t)(end - p));
-}
-
-static void
-json_check(struct load *l, struct rt_line *line, struct loc at)
-{
-	struct buf b;
-	if (l->parser == NULL)
-		return;
-	buf_init(&b, RT_TEXT_MAX);
-	rt_line_json(line, 0, &b);
-	l->rec.raw = buf_str(&b);
-	enum parse_verdict v = parse(l->parser, &l->rec, &l->arena);
-	const struct front_source *s = &l->f->app.source[line->source];
-	nsec own;
-	if (v != PARSE_OK)
-		diag(l->b.d, at, "this record is no JSON object (%s)", verdict_name[v]);
-	for (size_t i = 0; v == PARSE_OK && i < s->ntime; i++) {
-		const struct slice *t = &l->rec.slot[s->time_slot[i]];
-		if ((t->kind == K_STR || t->kind == K_NUM) && stamp_parse((struct str){ t->ptr, t->len }, s->zone, &own))
-			line->stamped = true;
-	}
-	arena_reset(&l->arena);
-	buf_free(&b);
-}
-
-/* TIME [xN] [every DUR] {JSON} */
-static void
-line_take(struct load *l, struct rt_test *t, const struct node *v, struct str s, size_t source)
-{
-	struct rt_line line = { .count = 1, .source = source };
-	const char *what = NULL, *bad = s.ptr;
-	struct str w = word(&s);
-	bool times = false;
-	if (w.len == 0 || w.ptr[0] == '#')
-		return;
-	bad = w.ptr;
-	if (!dur_word(w, &line.at))
-		what = "a record's line begins with its time, such as 0s, 1m30s or 2h";
-	while (what == NULL) {
-		struct str before = s;
-		w = word(&s);
-		bad = w.ptr;
-		if (w.len == 0) {
-			what = "the record is missing: TIME [xN] [every DUR] {JSON}";
-		} else if (w.ptr[0] == '{') {
-			s = before;
-			s.len -= (size_t)(w.ptr - s.ptr);
-			s.ptr = w.ptr;
-			break;
-		} else if (w.ptr[0] == 'x' && !times) {
-			times = true;
-			if (!count_of(w, &line.count))
-				what = "xN says how many records: x2 up to x10000000";
-		} else if (str_eq(w, STR("every")) && line.every == 0) {
-			w = word(&s);
-			bad = w.len ? w.ptr : bad;
-			if (!dur_parse(w, &line.every) || line.every <= 0 || line.every > DUR_MAX)
-				what = "every wants a duration, such as 1s";
-			else if (!times)
-				what = "every without xN: say how many, such as x10 every 1s";
-		} else {
-			what = "expected TIME [xN] [every DUR] {JSON}";
-		}
-	}
-	if (what == NULL && line.count > 1 && line.every > INT64_C(8000000000) * NS_PER_S / line.count)
-		what = "so many records reach past the year 2200";
-	struct loc at = node_loc(v, (size_t)(bad - v->s));
-	if (what) {
-		diag(l->b.d, at, "%s", what);
-		return;
-	}
-	while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\r' || s.ptr[s.len - 1] == '\t'))
-		s.len--;
-	line.at += RT_EPOCH;
-	line.json = s.ptr;
-	line.len = s.len;
-	line.numbered = memmem(s.ptr, s.len, "{n}", 3) != NULL;
-	json_check(l, &line, at);
-	GROW(t->line, t->nline, t->cap_line);
-	t->line[t->nline++] = line;
-}
-
-static void
-lines_take(struct load *l, struct rt_test *t, const struct node *v, size_t source)
-{
-	if (!node_text(&l->b, "records", v))
-		return;
-	for (const char *p = v->s; *p;) {
-		size_t n = strcspn(p, "\n");
-		line_take(l, t, v, (struct str){ p, n }, source);
-		p += n + (p[n] == '\n');
-	}
-}
-
 static void
 records_take(struct load *l, struct rt_test *t, const struct node *v)
 {
 	if (v->kind != NODE_MAP) {
-		lines_take(l, t, v, t->source);
+		rt_lines_take(&l->reader, &l->b, t, v, t->source);
 		return;
 	}
 	for (size_t i = 0; i < v->n; i++) {
 		size_t source = 0;
 		if (source_take(l, v->key[i], v->key[i]->s, &source))
-			lines_take(l, t, v->item[i], source);
+			rt_lines_take(&l->reader, &l->b, t, v->item[i], source);
 	}
 }
 
 static void
-records_check(struct load *l, struct rt_test *t, const struct node *map)
+records_check(struct load *l, struct rt_test *t, const struct node *map, bool known)
 {
 	int64_t n = 0;
 	const struct node *records = node_get(map, "records");
@@ -398,7 +258,7 @@ records_check(struct load *l, struct rt_test *t, const struct node *map)
 		diag(l->b.d, records->loc, "more than %d records", RT_RECORDS_MAX);
 	if (records && node_get(map, "records_file"))
 		diag(l->b.d, records->loc, "a test has records or a records_file, not both");
-	else if (records == NULL && node_get(map, "records_file") == NULL)
+	else if (known && records == NULL && node_get(map, "records_file") == NULL)
 		diag(l->b.d, map->loc, "this test has no records: give records, or records_file");
 }
 
@@ -415,7 +275,7 @@ files_take(struct load *l, struct rt_test *t, const struct node *v)
 	}
 	t->file = list;
 	const struct config *c = l->f->app.config;
-	if (l->parser && strcmp(c->source[t->source].kind->name, "files") != 0)
+	if (l->reader.parser && strcmp(c->source[t->source].kind->name, "files") != 0)
 		diag(l->b.d, v->loc, "records_file: source %s is no `files` source", c->source[t->source].name);
 }
 
@@ -452,18 +312,20 @@ want_check(struct load *l, enum rt_want w, const struct node *v)
 }
 
 static void
-at_take(struct load *l, const struct node *map, struct rt_expect *x)
+at_take(struct load *l, const struct node *map, bool known, struct rt_expect *x)
 {
 	const struct node *v;
 	int n;
 	x->kind = RT_AT;
-	if ((v = node_get(map, "at")) == NULL)
+	if ((v = node_get(map, "at")) == NULL && !known)
+		return; /* it may be the misspelt one */
+	if (v == NULL)
 		diag(l->b.d, map->loc, "an expectation says `at` a time, or `never`, or `count`");
 	else
 		time_take(l, "at", v, &x->at);
-	if ((v = node_get(map, "rule")) == NULL)
-		diag(l->b.d, map->loc, "rule is missing: which rule's alerts are meant");
-	else
+	if ((v = node_get(map, "rule")) == NULL && known)
+		diag(l->b.d, map->loc, "\"rule\" is missing: which rule's alerts are meant");
+	else if (v)
 		x->rule = rule_take(l, "rule", v);
 	if ((v = node_get(map, "state")) && node_enum(&l->b, "state", v, rt_state_name + RT_OK, RT_STATES - RT_OK, &n))
 		x->state = (enum rt_state)(RT_OK + n);
@@ -476,7 +338,7 @@ at_take(struct load *l, const struct node *map, struct rt_expect *x)
 			want_check(l, (enum rt_want)w, x->want[w]);
 		wants += x->want[w] != NULL;
 	}
-	if (node_get(map, "state") == NULL && wants == 0)
+	if (known && node_get(map, "state") == NULL && wants == 0)
 		diag(l->b.d, map->loc, "nothing is expected: give state, or what to compare, such as level or value");
 	if (x->state == RT_OK && wants)
 		diag(l->b.d, map->loc, "state: ok means no alert: there is nothing else to compare");
@@ -496,13 +358,13 @@ count_take(struct load *l, const struct node *map, struct rt_expect *x)
 	if ((v = node_get(map, "rule")))
 		x->rule = rule_take(l, "rule", v);
 	else
-		diag(l->b.d, map->loc, "rule is missing: whose transitions are counted");
+		diag(l->b.d, map->loc, "\"rule\" is missing: whose transitions are counted");
 	if ((v = node_get(map, "event")) && node_enum(&l->b, "event", v, event_name, EV_ACKNOWLEDGED, &n))
 		x->event = (enum event)n;
 	if ((v = node_get(map, "is")))
 		node_int(&l->b, "is", v, 0, INT64_MAX, &x->is);
 	else
-		diag(l->b.d, map->loc, "is is missing: how many there are");
+		diag(l->b.d, map->loc, "\"is\" is missing: how many there are");
 	if ((v = node_get(map, "key")))
 		key_take(l, v, x);
 }
@@ -519,7 +381,8 @@ expect_take(struct load *l, const struct node *map, struct rt_expect *x)
 	bool counts = counted && counted->kind == NODE_MAP, nevers = node_get(map, "never") != NULL;
 	const struct keys keys = { counts ? count : nevers ? never : at, later, "this expectation" };
 	*x = (struct rt_expect){ .loc = map->loc, .at = NS_NONE };
-	if (!bind_keys(&l->b, map, &keys) || map->kind != NODE_MAP)
+	bool known = bind_keys(&l->b, map, &keys);
+	if (map->kind != NODE_MAP)
 		return;
 	if (counts) {
 		count_take(l, counted, x);
@@ -529,7 +392,7 @@ expect_take(struct load *l, const struct node *map, struct rt_expect *x)
 		if (node_get(map, "key"))
 			key_take(l, node_get(map, "key"), x);
 	} else {
-		at_take(l, map, x);
+		at_take(l, map, known, x);
 	}
 }
 
@@ -547,10 +410,10 @@ source_default(struct load *l, struct rt_test *t, const struct node *map)
 			source_take(l, v, v->s, &t->source);
 	} else if (l->f->own && l->f->nown == 2) {
 		t->source = 1; /* the only one that the rules name */
-	} else if (l->parser && c->nsource == 0) {
+	} else if (l->reader.parser && c->nsource == 0) {
 		diag(l->b.d, map->loc, "the configuration has no source");
-		l->parser = NULL;
-	} else if (l->parser && l->f->own == NULL && c->nsource > 1 && !(records && records->kind == NODE_MAP)) {
+		l->reader.parser = NULL;
+	} else if (l->reader.parser && l->f->own == NULL && c->nsource > 1 && !(records && records->kind == NODE_MAP)) {
 		diag(l->b.d, map->loc, "the configuration has several sources: say which one the records are of, source: NAME");
 	}
 }
@@ -563,21 +426,24 @@ test_take(struct load *l, const struct node *map, struct rt_test *t)
 	const struct node *v;
 	*t = (struct rt_test){ .name = "?", .loc = map->loc, .until = NS_NONE };
 	buf_init(&t->what, RT_TEXT_MAX);
-	if (!bind_keys(&l->b, map, &keys) || map->kind != NODE_MAP)
+	bool known = bind_keys(&l->b, map, &keys); /* what seems to be missing may be misspelt */
+	if (map->kind != NODE_MAP)
 		return;
-	if ((v = node_get(map, "name")) == NULL)
-		diag(l->b.d, map->loc, "name is missing: what this test shows");
-	else if (node_text(&l->b, "name", v))
+	if ((v = node_get(map, "name")) == NULL && known)
+		diag(l->b.d, map->loc, "\"name\" is missing: what this test shows");
+	else if (v && node_text(&l->b, "name", v))
 		t->name = v->s;
 	source_default(l, t, map);
 	if ((v = node_get(map, "records")))
 		records_take(l, t, v);
 	if ((v = node_get(map, "records_file")))
 		files_take(l, t, v);
-	records_check(l, t, map);
+	records_check(l, t, map, known);
 	if ((v = node_get(map, "until")))
 		time_take(l, "until", v, &t->until);
-	if ((v = node_get(map, "expect")) == NULL || v->kind != NODE_LIST || v->n == 0) {
+	if ((v = node_get(map, "expect")) == NULL && !known)
+		return;
+	if (v == NULL || v->kind != NODE_LIST || v->n == 0) {
 		diag(l->b.d, v ? v->loc : map->loc, "expect is %s: a list of what must be so", v ? v->kind == NODE_LIST ? "empty" :
 			"no list" : "missing");
 		return;
@@ -626,19 +492,19 @@ root_take(struct load *l)
 		env.v[i] = xstrdup(rule_env_default[i]);
 	env_expand(doc, l->f->app.config ? &l->f->app.config->rule_env : &env, l->b.d);
 	strlist_free(&env);
-	bind_keys(&l->b, root, &keys);
+	bool known = bind_keys(&l->b, root, &keys);
 	v = node_get(root, "rules");
 	if (v && l->f->app.config)
 		diag(l->b.d, v->loc, "a test file has rules or config, not both");
 	else if (v)
 		rules_load(l, v);
-	else if (node_get(root, "config") == NULL)
-		diag(l->b.d, root->loc, "rules is missing: the rule files under test, or config: a weir.yaml");
+	else if (known && node_get(root, "config") == NULL)
+		diag(l->b.d, root->loc, "\"rules\" is missing: the rule files under test, or config: a weir.yaml");
 	compile(l);
 	if ((v = node_get(root, "tests")))
 		tests_take(l, v);
-	else
-		diag(l->b.d, root->loc, "tests is missing");
+	else if (known)
+		diag(l->b.d, root->loc, "\"tests\" is missing");
 }
 
 bool
@@ -652,9 +518,9 @@ rt_load(struct rt_file *f, const char *path)
 	f->doc = doc_read(path, &f->app.diags);
 	if (f->doc)
 		root_take(&l);
-	parser_free(l.parser);
-	free(l.rec.slot);
-	arena_free(&l.arena);
+	parser_free(l.reader.parser);
+	free(l.reader.rec.slot);
+	arena_free(&l.reader.arena);
 	free(l.rule);
 	free(dir);
 	return f->app.diags.n == 0;
