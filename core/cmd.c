@@ -57,6 +57,15 @@ static const struct cmd_opt opts_check[] = {
 		.help = "read the logs as this source, where there are several of kind files" },
 	{ 0 },
 };
+static const struct cmd_opt opts_test[] = {
+	{ .name = "run", .type = OPT_STR, .off = offsetof(struct cmd_opts, only), .metavar = "PATTERN",
+		.help = "only tests whose name holds PATTERN or fits it (* ? [..])" },
+	{ .name = "junit", .type = OPT_STR, .off = offsetof(struct cmd_opts, junit), .metavar = "F",
+		.help = "also write the results to F as JUnit XML" },
+	{ .name = "coverage", .type = OPT_FLAG, .off = offsetof(struct cmd_opts, coverage),
+		.help = "rules that never fired, and parts of conditions that were never true or never false" },
+	{ 0 },
+};
 static const struct cmd_opt opts_status[] = {
 	CONFIG(false),
 	{ .name = "state", .type = OPT_STR, .off = offsetof(struct cmd_opts, state), .metavar = "DIR",
@@ -73,12 +82,13 @@ const struct cmd cmds[] = {
 		.opts = opts_replay, .operands = "[FILE..]", .max_operands = SIZE_MAX, .run = cmd_replay },
 	{ .name = "check", .help = "all that can be wrong in a configuration; with logs: what each rule would see in them",
 		.opts = opts_check, .operands = "[-- LOG..]", .max_operands = SIZE_MAX, .run = cmd_check },
+	{ .name = "test", .help = "rule unit tests: records on a virtual clock, and what the alerts should be",
+		.opts = opts_test, .operands = "FILE..", .max_operands = SIZE_MAX, .run = cmd_test_files },
 	{ .name = "status", .help = "health and figures of a running or stopped weir",
 		.opts = opts_status, .any_of = { "config", "state" }, .run = cmd_status },
 	{ .name = "help", .help = "this page; or a command, source, sink, rule, or one kind of source or sink",
 		.opts = opts_none, .operands = "[TOPIC]", .max_operands = 1 },
 	{ .name = "version", .help = "the version", .opts = opts_none },
-	{ .name = "test", .help = "rule unit tests", .later = true },
 	{ .name = "alerts", .help = "list, show, acknowledge, resolve, silence", .later = true },
 	{ .name = "tap", .help = "records and transitions as they pass", .later = true },
 	{ .name = "top", .help = "live rates", .later = true },

@@ -16,7 +16,9 @@ struct cmd_opts {        /* the bound values of all options; what a command does
 	const char *config;  /* -c F; strings are views of argv */
 	const char *state;   /* --state DIR or NULL */
 	const char *source;  /* --source NAME or NULL */
-	bool json, reset_state, send, explain;
+	const char *junit;   /* --junit F or NULL */
+	const char *only;    /* --run PATTERN or NULL */
+	bool json, reset_state, send, explain, coverage;
 	nsec until;          /* 0 */
 	nsec drain;          /* 60s */
 	nsec from, to;       /* NS_NONE: no bound */
@@ -73,5 +75,6 @@ int cmd_run(const struct cmd_opts *o);
 int cmd_replay(const struct cmd_opts *o);
 int cmd_check(const struct cmd_opts *o);
 int cmd_status(const struct cmd_opts *o);
+int cmd_test_files(const struct cmd_opts *o);
 
 #endif

@@ -488,6 +488,33 @@ back_end(struct back *b, nsec until)
 	}
 }
 
+void
+back_until(struct back *b, nsec t)
+{
+	if (b->ranks_stale)
+		rank_parts(b);
+	for (size_t i = 0; i < b->rs->nclock; i++)
+		if (t >= b->clock[i].reached)
+			clock_run(b, &b->clock[i], t, true);
+}
+
+void
+back_watch(struct back *b, back_watcher *watch, void *arg)
+{
+	b->watch = watch;
+	b->watch_arg = arg;
+}
+
+void
+back_seen(struct back *b, const struct rule *r, const struct key *k, nsec at)
+{
+	struct buf key;
+	buf_init(&key, 1 << 20);
+	key_json(b->rs, r, (struct str){ k->text, k->klen }, &key);
+	b->watch(b->watch_arg, b->eval, r, buf_str(&key), at);
+	buf_free(&key);
+}
+
 /* ---- transitions out ---- */
 
 nsec

@@ -38,6 +38,13 @@ void back_advance(struct back *b);
 /* Replay: all input is in. Time goes to the greatest event time, then on by until. */
 void back_end(struct back *b, nsec until);
 
+/* weir test: time goes to exactly t in every clock that is not past it: records of time <= t applied, timers due by t run. */
+void back_until(struct back *b, nsec t);
+/* weir test: called before a condition is judged right of the exchange: of a window at each boundary where something may
+ * change, of a record rule with prev at each record. e answers for it. key is its JSON. NULL: nobody looks. */
+typedef void back_watcher(void *arg, struct eval *e, const struct rule *r, struct str key, nsec at);
+void back_watch(struct back *b, back_watcher *watch, void *arg);
+
 /* Transitions made so far with timestamp < before, in the order of DESIGN section 3; the views stay until the next call
  * of back_advance or back_end. Call back_out_done to drop those given. before INT64_MAX: all. */
 size_t back_out(struct back *b, nsec before, const struct alert *const **out);

@@ -162,10 +162,13 @@ struct back {
 	nsec greatest;       /* event time over all partitions */
 	struct back_stats stats;
 	struct save *save;   /* NULL: nothing is written (replay) */
+	back_watcher *watch; /* weir test; else NULL */
+	void *watch_arg;
 };
 
 /* back.c */
 void back_wait(struct back *b, struct block *in); /* take over the tuples of a block */
+void back_seen(struct back *b, const struct rule *r, const struct key *k, nsec at); /* to who watches */
 
 /* keys.c */
 struct rule_state *rule_state_new(const struct rule *r);

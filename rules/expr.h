@@ -53,6 +53,7 @@ struct aggs {            /* the aggregates of one rule, owned by it; { 0 } is em
 };
 
 struct exprs;
+struct eval;
 struct exprs *exprs_new(struct paths *paths); /* paths grows as expressions name fields */
 void exprs_free(struct exprs *x);
 
@@ -94,9 +95,12 @@ void expr_wants(const struct exprs *x, int id, unsigned as, uint8_t *want, bool 
  * line an instruction, operands first, `id` last. */
 void expr_text(const struct exprs *x, int id, struct buf *out);
 void expr_listing(const struct exprs *x, int id, struct buf *out);
+/* Why id is what it is for the current record or key: a line a sub-expression of and, or, not, with both sides' values. */
+void expr_why(const struct exprs *x, struct eval *e, int id, unsigned indent, struct buf *out);
+/* id and the parts of its and, or, not, in order of reading: at most max are written. Gives how many there are. */
+size_t expr_branches(const struct exprs *x, int id, int *ids, size_t max);
 size_t exprs_shared(const struct exprs *x); /* memo slots: distinct predicates used more than once or by rules */
 
-struct eval;
 struct eval *eval_new(const struct exprs *x, struct regex_scratch *s);
 void eval_free(struct eval *e);
 /* A new record: forgets memos and numbers. prev (slots by paths number) and aggs may be NULL; source is @source.

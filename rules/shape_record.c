@@ -187,6 +187,8 @@ record_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	key_touch(b, rs, k);
 	rs->records++;
 	record_open(b, rs, k, t, prev);
+	if (UNLIKELY(b->watch != NULL) && r->nprev)
+		back_seen(b, r, k, t->time);
 	int level = level_of(b, r, t);
 	if (level >= 0)
 		match(b, rs, k, t, (enum level)level);

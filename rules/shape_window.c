@@ -418,6 +418,8 @@ evaluate(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 	b->rec.time = at * r->every;
 	eval_begin(b->eval, &b->rec, source, &b->arena);
 	eval_set_aggs(b->eval, b->aggs);
+	if (UNLIKELY(b->watch != NULL))
+		back_seen(b, r, k, b->rec.time);
 	if (view.n_long == 0) {
 		empty_step(b, rs, k, &view);
 	} else {
