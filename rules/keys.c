@@ -21,8 +21,7 @@ rule_state_new(const struct rule *r)
 	rs->mask = TABLE_MIN - 1;
 	rs->table = xcalloc(TABLE_MIN, sizeof *rs->table);
 	rs->at = rs->base = NEVER;
-	rs->started = NS_NONE;
-	rs->equal_ms = rs->last_true = NS_NONE;
+	rs->equal_ms = rs->last_true = rs->started = rs->overflow = rs->overflow_from = NS_NONE;
 	rs->cell_off = xcalloc(r->ncell, sizeof *rs->cell_off);
 	rs->stride = sizeof(struct pane);
 	for (size_t i = 0; i < r->ncell; i++) {
@@ -78,6 +77,7 @@ rule_state_free(struct rule_state *rs)
 		if (rs->table[i].key)
 			key_release(rs, rs->table[i].key);
 	pool_release(&rs->pool);
+	spares_free(rs);
 	free(rs->table);
 	free(rs->wheel);
 	free(rs->heap);
@@ -171,28 +171,12 @@ table_remove(struct rule_state *rs, const struct key *k)
 	}
 }
 
-static uint32_t
-shard_of(uint64_t hash)
+static struct key *
+key_new(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 {
-	return (uint32_t)(hash >> 58);
-}
-
-struct key *
-key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
-{
-	struct key *k = key_find(rs, text, hash);
-	if (k)
-		return k;
-	int64_t most = rs->rule->def->max_keys;
-	uint32_t shard = shard_of(hash);
-	if (rs->nkey >= most || rs->shard[shard] >= (most + 31) / 32) {
-		rs->refused++;
-		b->stats.refused_keys++;
-		return NULL;
-	}
 	if (rs->nkey * 3 >= rs->mask * 2)
 		table_grow(rs);
-	k = pool_zalloc(&rs->pool, sizeof *k + text.len + 1);
+	struct key *k = pool_zalloc(&rs->pool, sizeof *k + text.len + 1);
 	k->hash = hash;
 	k->klen = (uint32_t)text.len;
 	k->due = NEVER;
@@ -200,8 +184,27 @@ key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 	memcpy(k->text, text.ptr, text.len);
 	table_put(rs, (struct key_slot){ hash, k });
 	rs->nkey++;
-	rs->shard[shard]++;
+	rs->shard[key_shard(hash)]++;
 	b->stats.keys++;
+	key_wait(rs, k);
+	return k;
+}
+
+struct key *
+key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
+{
+	struct key *k = key_find(rs, text, hash);
+	if (k == NULL && key_room(b, rs, hash))
+		k = key_new(b, rs, text, hash);
+	return k;
+}
+
+struct key *
+key_restore(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
+{
+	struct key *k = key_find(rs, text, hash);
+	if (k == NULL && (rs->nkey < rs->rule->def->max_keys || rs->rule->def->nby == 0))
+		k = key_new(b, rs, text, hash);
 	return k;
 }
 
@@ -211,13 +214,16 @@ key_drop(struct back *b, struct rule_state *rs, struct key *k)
 	key_touch(b, rs, k);
 	wheel_set(rs, k, NEVER);
 	timer_set(rs, k, NEVER);
+	key_gone(rs, k);
 	table_remove(rs, k);
 	rs->nkey--;
-	rs->shard[shard_of(k->hash)]--;
+	rs->shard[key_shard(k->hash)]--;
 	b->stats.keys--;
 	key_bury(b, rs, k);
 	k->dead = true;
-	if (!k->dirty)
+	if (k->dirty)
+		save_dead(b);
+	else
 		key_release(rs, k);
 }
 
@@ -228,6 +234,7 @@ wheel_set(struct rule_state *rs, struct key *k, int64_t due)
 {
 	if (rs->rule->shape != SHAPE_WINDOW)
 		return;
+	key_wait(rs, k);
 	if (k->link) {
 		if (k->due == due)
 			return;
@@ -305,6 +312,7 @@ timer_set(struct rule_state *rs, struct key *k, nsec due)
 {
 	if (rs->rule->shape == SHAPE_WINDOW)
 		return;
+	key_wait(rs, k);
 	if (k->link)
 		queue_remove(rs, k);
 	if (k->heap)

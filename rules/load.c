@@ -23,7 +23,7 @@ load_rule(struct back *b, const struct save_row *row)
 	uint32_t version, nequal;
 	int64_t at;
 	uint64_t records;
-	nsec equal_ms, started;
+	nsec equal_ms, started, overflow, overflow_from;
 	if (rs == NULL)
 		return true;
 	TAKE(&r, version);
@@ -31,6 +31,8 @@ load_rule(struct back *b, const struct save_row *row)
 	TAKE(&r, records);
 	TAKE(&r, equal_ms);
 	TAKE(&r, started);
+	TAKE(&r, overflow);
+	TAKE(&r, overflow_from);
 	TAKE(&r, nequal);
 	const char *equal = r.p;
 	if (r.bad || version != SAVE_VERSION || (size_t)(r.end - r.p) < nequal * sizeof *rs->equal)
@@ -43,6 +45,8 @@ load_rule(struct back *b, const struct save_row *row)
 	rs->records = records;
 	rs->equal_ms = equal_ms;
 	rs->started = started;
+	rs->overflow = overflow;
+	rs->overflow_from = overflow_from;
 	for (uint32_t i = 0; i < nequal; i++) {
 		struct equal_line e;
 		memcpy(&e, equal + i * sizeof e, sizeof e);
@@ -238,7 +242,7 @@ load_key(struct back *b, const struct save_row *row)
 		save_grave(b, row);
 		return true;
 	}
-	struct key *k = key_get(b, rs, row->key, str_hash(row->key, hash_seed));
+	struct key *k = key_restore(b, rs, row->key, str_hash(row->key, hash_seed));
 	if (k == NULL) { /* max_keys was lowered */
 		save_grave(b, row);
 		return true;

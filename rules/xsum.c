@@ -38,6 +38,14 @@ compress(double *p, uint16_t n)
 	return top;
 }
 
+static _Atomic size_t held; /* few sums need more than two components: what counting costs is not seen */
+
+size_t
+xsum_held(void)
+{
+	return held;
+}
+
 static void
 append(struct xsum *s, double v)
 {
@@ -47,11 +55,13 @@ append(struct xsum *s, double v)
 	}
 	if (s->cap == 0) {
 		double *out = xmalloc(8 * sizeof *out);
+		held += 8 * sizeof *out;
 		memcpy(out, s->u.in, sizeof s->u.in);
 		s->u.out = out;
 		s->cap = 8;
 	} else if (s->len == s->cap) {
 		must(s->cap < XSUM_MAX);
+		held += s->cap * sizeof *s->u.out;
 		s->cap *= 2;
 		s->u.out = xrealloc(s->u.out, s->cap * sizeof *s->u.out);
 	}
@@ -177,8 +187,10 @@ xsum_mean(const struct xsum *s)
 void
 xsum_release(struct xsum *s)
 {
-	if (s->cap)
+	if (s->cap) {
+		held -= s->cap * sizeof *s->u.out;
 		free(s->u.out);
+	}
 	*s = (struct xsum){ 0 };
 }
 
