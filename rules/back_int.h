@@ -75,14 +75,14 @@ struct rule_state {
 		uint64_t hash; /* beside the pointer: a probe that misses touches no key */
 		struct key *key;
 	} *table;            /* open addressing, power of two */
-	uint32_t mask, nkey;
+	uint32_t mask, nkey, nvalue; /* nvalue: those that are values of `first`, in no shard's count */
 	struct pool pool;    /* keys, their panes, what they carry */
 	uint32_t shard[SHARDS]; /* keys a shard: each may hold max_keys / 32 */
 	uint64_t refused, displaced, records, open;
 	struct spares *spares; /* bounds.c; NULL: no limit was reached yet */
 	nsec overflow;       /* event time of the newest record that a limit turned away or that took a key's place; NS_NONE */
 	nsec overflow_from;  /* of the oldest one without a whole window free of them since */
-	bool overflow_memory; /* by `memory`, not max_keys */
+	enum limit { LIMIT_KEYS, LIMIT_VALUES, LIMIT_MEMORY } overflow_by;
 	nsec last_true;      /* greatest time at which the condition was seen true (pair: fired); NS_NONE */
 	nsec started;        /* presence: the first record that expected keys count from; NS_NONE: not yet */
 	bool kept;           /* restore: its stored state has this rule's shape */
@@ -181,10 +181,13 @@ struct rule_state *rule_state_new(const struct rule *r);
 void rule_state_free(struct rule_state *rs);
 struct key *key_find(const struct rule_state *rs, struct str text, uint64_t hash);
 struct key *key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash); /* NULL: not admitted */
-/* Restore: it had its place (shards depend on the process), if max_keys was not lowered since. */
-struct key *key_restore(struct back *b, struct rule_state *rs, struct str text, uint64_t hash);
+struct key *key_always(struct back *b, struct rule_state *rs, struct str text, uint64_t hash); /* the same, whatever the limits */
+/* A new value of a key of `first`: not counted in max_keys. NULL: not admitted */
+struct key *key_value(struct back *b, struct rule_state *rs, struct key *of, struct str text, uint64_t hash);
+void key_is_value(struct rule_state *rs, struct key *k); /* restore */
 void key_drop(struct back *b, struct rule_state *rs, struct key *k);
 void alert_values(struct open_alert *a, const struct val *value, const struct val *threshold); /* copies */
+struct open_alert *alert_new(struct key *k); /* zeroed */
 void alert_drop(struct key *k); /* its alert is over */
 void key_release(struct rule_state *rs, struct key *k); /* frees memory of a key that no table or list holds */
 void wheel_set(struct rule_state *rs, struct key *k, int64_t due); /* boundary number or NEVER */
@@ -209,6 +212,7 @@ void key_touch(struct back *b, struct rule_state *rs, struct key *k);
 uint32_t key_shard(uint64_t hash);
 bool key_evictable(const struct rule_state *rs, const struct key *k); /* a new key may take its place */
 bool key_room(struct back *b, struct rule_state *rs, uint64_t hash);  /* false: a key of this hash is not admitted; told and counted */
+bool value_room(struct back *b, struct rule_state *rs, const struct key *of); /* the same for another value of a key of `first` */
 void key_wait(struct rule_state *rs, struct key *k); /* it changed: if it may go, it stands in line */
 void key_gone(struct rule_state *rs, struct key *k); /* it is dropped */
 void spares_free(struct rule_state *rs);

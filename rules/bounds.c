@@ -13,6 +13,7 @@
 #include "rules/back_int.h"
 
 #include "core/units.h"
+#include "rules/held.h"
 
 #include <stdlib.h>
 
@@ -62,8 +63,10 @@ key_evictable(const struct rule_state *rs, const struct key *k)
 		return rs->rule->def->nby > 0 && window_holds(rs, k) < 2;
 	case SHAPE_RECORD: /* all it holds is `prev` */
 		return true;
-	case SHAPE_PAIR:
-	case SHAPE_PRESENCE:
+	case SHAPE_PAIR: /* open */
+		break;
+	case SHAPE_PRESENCE: /* an `absent` runs; a value is known for good; a key that has shown none knows nothing */
+		return rs->rule->first >= 0 && rs->rule->def->nby > 0 && k->npast == 0;
 	case SHAPES:
 		break;
 	}
@@ -200,10 +203,11 @@ rule_span(const struct rule *r)
 	case SHAPE_PAIR:
 		return r->within;
 	case SHAPE_PRESENCE:
+		return r->first >= 0 ? r->hold : r->absent;
 	case SHAPES:
 		break;
 	}
-	return r->forget;
+	return 0;
 }
 
 bool
@@ -213,25 +217,48 @@ rule_overflows(const struct rule_state *rs, nsec at)
 }
 
 static void
-overflow(struct back *b, struct rule_state *rs, bool memory)
+overflow(struct back *b, struct rule_state *rs, enum limit by)
 {
 	if (!rule_overflows(rs, b->arrival)) /* a new stretch, or it goes back further */
 		rs->overflow_from = b->arrival;
 	if (b->arrival > rs->overflow)
 		rs->overflow = b->arrival;
-	rs->overflow_memory = memory;
+	rs->overflow_by = by;
 	b->stats.overflows++;
 }
 
 static bool
-takes_place(struct back *b, struct rule_state *rs, struct key *k, bool memory)
+takes_place(struct back *b, struct rule_state *rs, struct key *k, enum limit by)
 {
-	if (rs->rule->shape != SHAPE_WINDOW || window_holds(rs, k)) /* what went is missed where it comes again */
-		overflow(b, rs, memory);
+	if (rs->rule->shape != SHAPE_WINDOW || window_holds(rs, k) || k->memory) /* what went is missed where it comes again */
+		overflow(b, rs, by);
 	rs->displaced++;
 	b->stats.displaced_keys++;
 	key_drop(b, rs, k);
 	return true;
+}
+
+static bool
+refuse(struct back *b, struct rule_state *rs, enum limit by)
+{
+	overflow(b, rs, by);
+	rs->refused++;
+	b->stats.refused_keys++;
+	return false;
+}
+
+static bool
+memory_full(const struct back *b)
+{
+	return b->limit && b->held >= b->limit;
+}
+
+bool
+value_room(struct back *b, struct rule_state *rs, const struct key *of)
+{
+	if (of->npast >= rs->rule->def->max_values)
+		return refuse(b, rs, LIMIT_VALUES);
+	return memory_full(b) ? refuse(b, rs, LIMIT_MEMORY) : true;
 }
 
 bool
@@ -239,12 +266,12 @@ key_room(struct back *b, struct rule_state *rs, uint64_t hash)
 {
 	const struct rule_def *d = rs->rule->def;
 	uint32_t shard = key_shard(hash), share = (uint32_t)((d->max_keys + 31) / 32);
-	bool memory = b->limit && b->held >= b->limit;
+	bool memory = memory_full(b);
 	bool full = rs->shard[shard] >= (share > LEAST_SHARD ? share : LEAST_SHARD);
 	struct key *k = NULL;
 	if (d->nby == 0) /* one key, and the rule is nothing without it */
 		return true;
-	if (!full && !memory && rs->nkey < d->max_keys)
+	if (!full && !memory && rs->nkey - rs->nvalue < d->max_keys)
 		return true;
 	if (rs->spares == NULL)
 		lines_begin(rs);
@@ -255,12 +282,8 @@ key_room(struct back *b, struct rule_state *rs, uint64_t hash)
 		s->hand = (s->hand + 1) % SHARDS;
 		k = line_first(rs, s->hand);
 	}
-	if (k)
-		return takes_place(b, rs, k, memory);
-	overflow(b, rs, memory);
-	rs->refused++;
-	b->stats.refused_keys++;
-	return false;
+	enum limit by = memory ? LIMIT_MEMORY : LIMIT_KEYS;
+	return k ? takes_place(b, rs, k, by) : refuse(b, rs, by);
 }
 
 bool
@@ -276,14 +299,22 @@ back_overflow_text(const struct back *b, size_t rule, struct buf *out)
 	const struct rule_state *rs = b->rule[rule];
 	char span[32];
 	dur_text(rule_span(rs->rule), span);
-	if (rs->overflow_memory)
-		buf_printf(out, "rule %s: no memory for more keys: all rules hold %zu MiB, %zu MiB are for them (memory)", rs->rule->name,
-			b->held >> 20, b->limit >> 20);
-	else
-		buf_printf(out, "rule %s: no place for more keys: it holds %u, max_keys is %lld", rs->rule->name, rs->nkey,
-			(long long)rs->rule->def->max_keys);
-	buf_printf(out, "; a new key takes the place of one seen only once, or is not admitted; its alerts say partial until that has not "
-		"happened for %s", span);
+	const struct rule_def *d = rs->rule->def;
+	buf_printf(out, "rule %s: ", rs->rule->name);
+	switch (rs->overflow_by) {
+	case LIMIT_KEYS:
+		buf_printf(out, "no place for more keys: it holds %u, max_keys is %lld", rs->nkey - rs->nvalue, (long long)d->max_keys);
+		break;
+	case LIMIT_VALUES:
+		buf_printf(out, "a key shows more values than max_values, %lld", (long long)d->max_values);
+		break;
+	case LIMIT_MEMORY:
+		buf_printf(out, "no memory for more keys: all rules hold %zu MiB, %zu MiB are for them (memory)", b->held >> 20,
+			b->limit >> 20);
+		break;
+	}
+	buf_printf(out, "; a new one takes the place of a key seen only once, or is not admitted. Its alerts say partial until that has "
+		"not happened for %s", span);
 }
 
 /* ---- memory ---- */
@@ -314,7 +345,7 @@ back_rule_holds(const struct back *b, size_t rule)
 void
 back_weigh(struct back *b)
 {
-	size_t n = sketch_held() + xsum_held() + b->tuple_bytes + save_holds(b);
+	size_t n = held_bytes + b->tuple_bytes + save_holds(b);
 	for (size_t i = 0; i < b->rs->nrule; i++)
 		n += rule_holds(b->rule[i]);
 	for (size_t i = 0; i < b->rs->nclock; i++)

@@ -3,6 +3,7 @@
  * The property runs against a model that knows each key's records. Seeded: SEED=n runs one seed, ROUNDS=n that many.
  */
 #include "rules/back_int.h"
+#include "rules/held.h"
 #include "rules/rig.h"
 
 #include <stdio.h>
@@ -375,7 +376,7 @@ test_memory(void)
 	ok(most < (4 << 20) + (4 << 20) / 6, "keys that come and go between two checkpoints are not kept for the next: %zu bytes", most);
 	rig_stop(&r);
 	rig_free(&r);
-	ok(xsum_held() == 0 && sketch_held() == 0, "nothing is counted as held that is not");
+	ok(held_bytes == 0, "nothing is counted as held that is not");
 }
 
 /* ---- the other shapes ---- */
@@ -404,6 +405,38 @@ test_shapes(void)
 	rig_free(&r);
 }
 
+static void
+test_presence(void)
+{
+	struct rig r;
+	must(rig_load(&r, "rules:\n- {rule: a, by: k, absent: 1m, expect: [8, 9], max_keys: 3}\n"
+		"- {rule: f, by: k, first: v, learn: 1s, hold: 10s, max_keys: 2, max_values: 3, forget: 30s}\n", 1) == 0);
+	rig_start(&r, "a");
+	const struct rule_state *a = r.back->rule[0], *f = r.back->rule[1];
+	static const char *const line[] = { "\"k\":1,\"v\":1", "\"k\":1,\"v\":2", "\"k\":1,\"v\":3", "\"k\":1,\"v\":4", "\"k\":2",
+		"\"k\":3,\"v\":1", "\"k\":4,\"v\":1", "\"k\":1,\"v\":4", "\"k\":8" };
+	struct rule_stats s;
+	for (size_t i = 0; i < COUNT_OF(line); i++) {
+		take_line(&r, (100 + (nsec)i) * NS_PER_S, line[i]);
+		back_advance(r.back);
+	}
+	take_line(&r, 111 * NS_PER_S, "\"x\":9");
+	back_advance(r.back);
+	ok(held(a, 8) && held(a, 9) && held(a, 1) && a->nkey == 3 && a->refused == 3, "absent: a running one and an expected one keep their places");
+	ok(held(f, 1) && held(f, 3) && f->nkey - f->nvalue == 2 && f->displaced == 1, "first: only a key without values goes");
+	ok(f->nvalue == 4 && f->refused == 4, "values are counted by key, not in max_keys");
+	back_rule_stats(r.back, 1, &s);
+	ok(s.overflow, "and past max_values it is told");
+	take_line(&r, 150 * NS_PER_S, "\"k\":1,\"v\":9");
+	take_line(&r, 160 * NS_PER_S, "\"x\":9");
+	back_advance(r.back);
+	ok(f->nvalue == 1 && held(f, 1)->npast == 1, "forgotten values leave room for others");
+	back_rule_stats(r.back, 1, &s);
+	ok(!s.overflow, "until the rule's window has passed");
+	rig_stop(&r);
+	rig_free(&r);
+}
+
 int
 main(void)
 {
@@ -411,5 +444,6 @@ main(void)
 	test_partial();
 	test_memory();
 	test_shapes();
+	test_presence();
 	return tap_done();
 }

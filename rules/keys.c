@@ -7,6 +7,7 @@
 #include "rules/series.h"
 
 #include "core/json.h"
+#include "rules/held.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -31,14 +32,20 @@ rule_state_new(const struct rule *r)
 	return rs;
 }
 
+size_t held_bytes;
+
 static void
 val_own(struct val *to, const struct val *from)
 {
-	if (to->type == V_STR)
+	if (to->type == V_STR) {
+		held_drop(to->s.len);
 		free((void *)(uintptr_t)to->s.ptr);
+	}
 	*to = *from;
-	if (from->type == V_STR)
+	if (from->type == V_STR) {
+		held_add(to->s.len);
 		to->s.ptr = xmemdup(from->s.ptr, from->s.len);
+	}
 }
 
 void
@@ -48,12 +55,22 @@ alert_values(struct open_alert *a, const struct val *value, const struct val *th
 	val_own(&a->threshold, threshold);
 }
 
+struct open_alert *
+alert_new(struct key *k)
+{
+	k->alert = xcalloc(1, sizeof *k->alert);
+	held_add(sizeof *k->alert);
+	return k->alert;
+}
+
 void
 alert_drop(struct key *k)
 {
 	static const struct val none;
-	if (k->alert)
+	if (k->alert) {
 		alert_values(k->alert, &none, &none);
+		held_drop(sizeof *k->alert);
+	}
 	free(k->alert);
 	k->alert = NULL;
 }
@@ -186,7 +203,6 @@ key_new(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 	rs->nkey++;
 	rs->shard[key_shard(hash)]++;
 	b->stats.keys++;
-	key_wait(rs, k);
 	return k;
 }
 
@@ -194,18 +210,37 @@ struct key *
 key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 {
 	struct key *k = key_find(rs, text, hash);
-	if (k == NULL && key_room(b, rs, hash))
+	if (k == NULL && key_room(b, rs, hash)) {
 		k = key_new(b, rs, text, hash);
+		key_wait(rs, k);
+	}
 	return k;
 }
 
 struct key *
-key_restore(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
+key_always(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 {
 	struct key *k = key_find(rs, text, hash);
-	if (k == NULL && (rs->nkey < rs->rule->def->max_keys || rs->rule->def->nby == 0))
-		k = key_new(b, rs, text, hash);
+	return k ? k : key_new(b, rs, text, hash);
+}
+
+struct key *
+key_value(struct back *b, struct rule_state *rs, struct key *of, struct str text, uint64_t hash)
+{
+	if (!value_room(b, rs, of))
+		return NULL;
+	struct key *k = key_new(b, rs, text, hash);
+	of->npast++;
+	key_is_value(rs, k);
 	return k;
+}
+
+void
+key_is_value(struct rule_state *rs, struct key *k)
+{
+	k->opened = true;
+	rs->nvalue++;
+	rs->shard[key_shard(k->hash)]--;
 }
 
 void
@@ -217,7 +252,10 @@ key_drop(struct back *b, struct rule_state *rs, struct key *k)
 	key_gone(rs, k);
 	table_remove(rs, k);
 	rs->nkey--;
-	rs->shard[key_shard(k->hash)]--;
+	if (rs->rule->shape == SHAPE_PRESENCE && k->opened)
+		rs->nvalue--;
+	else
+		rs->shard[key_shard(k->hash)]--;
 	b->stats.keys--;
 	key_bury(b, rs, k);
 	k->dead = true;

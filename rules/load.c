@@ -175,7 +175,7 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r, nsec *due)
 	k->emptied = flags >> 4 & 1;
 	k->expected = flags >> 6 & 1;
 	if (flags & 1) {
-		struct open_alert *a = k->alert = xcalloc(1, sizeof *a);
+		struct open_alert *a = alert_new(k);
 		TAKE(r, small);
 		if (small[0] >= STATES || small[1] >= LEVELS)
 			return false;
@@ -242,17 +242,15 @@ load_key(struct back *b, const struct save_row *row)
 		save_grave(b, row);
 		return true;
 	}
-	struct key *k = key_restore(b, rs, row->key, str_hash(row->key, hash_seed));
-	if (k == NULL) { /* max_keys was lowered */
-		save_grave(b, row);
-		return true;
-	}
+	struct key *k = key_always(b, rs, row->key, str_hash(row->key, hash_seed)); /* it had its place: shards depend on the process */
 	k->stored = true;
 	if (row->pane != SAVE_HEAD)
 		return load_pane(rs, k, row->pane, &r);
 	int64_t due;
 	if (!load_head(rs, k, &r, &due))
 		return false;
+	if (rs->rule->shape == SHAPE_PRESENCE && k->opened)
+		key_is_value(rs, k);
 	if (rs->rule->shape == SHAPE_WINDOW)
 		wheel_set(rs, k, due); /* what a transition or the rule's first record made due is in no pane */
 	if (k->alert && k->alert->state == ST_FIRING)

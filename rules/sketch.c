@@ -1,19 +1,13 @@
 /* sketch.c - DDSketch with exact integer buckets. */
 #include "rules/sketch.h"
 
+#include "rules/held.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 #define CODE_ZERO_TO 40000 /* bucket numbers of doubles lie within +-37,300 */
 #define CODE_MAX (2 * CODE_ZERO_TO)
-
-static _Atomic size_t held; /* a vector grows seldom: what counting costs is not seen */
-
-size_t
-sketch_held(void)
-{
-	return held;
-}
 
 /* Long double keeps the powers right to the last digit of a double. */
 static const long double g = 101.0L / 99.0L;
@@ -92,7 +86,7 @@ sketch_add(struct sketch *s, int32_t code, uint32_t n)
 	if (s->len == s->cap) {
 		uint32_t was = s->cap;
 		s->cap = s->cap ? s->cap + s->cap / 2 : 4;
-		held += (s->cap - was) * sizeof *s->v;
+		held_grow(was * sizeof *s->v, s->cap * sizeof *s->v);
 		s->v = xrealloc(s->v, s->cap * sizeof *s->v);
 	}
 	memmove(s->v + i + 1, s->v + i, (s->len - i) * sizeof *s->v);
@@ -180,6 +174,7 @@ void
 sketch_release(struct sketch *s)
 {
 	free(s->v);
-	held -= s->cap * sizeof *s->v;
+	if (s->cap)
+		held_drop(s->cap * sizeof *s->v);
 	*s = (struct sketch){ 0 };
 }

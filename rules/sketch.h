@@ -39,6 +39,5 @@ void sketch_merge(struct sketch *s, const struct sketch *from);
 double sketch_quantile(const struct sketch *s, double q);
 uint64_t sketch_count(const struct sketch *s);
 void sketch_release(struct sketch *s);
-size_t sketch_held(void); /* bytes of the buckets of all sketches of this process */
 
 #endif

@@ -1,6 +1,8 @@
 /* xsum.c - exact sums by expansions. */
 #include "rules/xsum.h"
 
+#include "rules/held.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -38,14 +40,6 @@ compress(double *p, uint16_t n)
 	return top;
 }
 
-static _Atomic size_t held; /* few sums need more than two components: what counting costs is not seen */
-
-size_t
-xsum_held(void)
-{
-	return held;
-}
-
 static void
 append(struct xsum *s, double v)
 {
@@ -55,13 +49,13 @@ append(struct xsum *s, double v)
 	}
 	if (s->cap == 0) {
 		double *out = xmalloc(8 * sizeof *out);
-		held += 8 * sizeof *out;
+		held_add(8 * sizeof *out);
 		memcpy(out, s->u.in, sizeof s->u.in);
 		s->u.out = out;
 		s->cap = 8;
 	} else if (s->len == s->cap) {
 		must(s->cap < XSUM_MAX);
-		held += s->cap * sizeof *s->u.out;
+		held_grow(s->cap * sizeof *s->u.out, 2 * s->cap * sizeof *s->u.out);
 		s->cap *= 2;
 		s->u.out = xrealloc(s->u.out, s->cap * sizeof *s->u.out);
 	}
@@ -188,7 +182,7 @@ void
 xsum_release(struct xsum *s)
 {
 	if (s->cap) {
-		held -= s->cap * sizeof *s->u.out;
+		held_drop(s->cap * sizeof *s->u.out);
 		free(s->u.out);
 	}
 	*s = (struct xsum){ 0 };

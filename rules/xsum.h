@@ -30,6 +30,5 @@ double xsum_mean(const struct xsum *s);                   /* sum / n correctly r
 double xsum_stddev(const struct xsum *sum, const struct xsum *squares);
 const double *xsum_parts(const struct xsum *s);           /* s->len components, smallest first */
 void xsum_release(struct xsum *s);                        /* back to empty */
-size_t xsum_held(void); /* bytes beside the sums themselves, of all sums of this process */
 
 #endif
