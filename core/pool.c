@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #define SLAB_LEAST (32 << 10)
+#define MALLOC_COSTS 16
 #define SLAB_MOST (2 << 20) /* a huge page: a large table of keys is visited at random, and page walks would cost as much */
 
 /* Slabs grow with the pool, so that a small one stays small. */
@@ -40,9 +41,12 @@ class_of(size_t size)
 void *
 pool_alloc(struct pool *p, size_t size)
 {
-	if (size > POOL_LIMIT)
+	if (size > POOL_LIMIT) {
+		p->used += size + MALLOC_COSTS;
 		return xmalloc(size);
+	}
 	size_t c = class_of(size), n = (c + 1) * 16;
+	p->used += n;
 	if (p->free[c].n)
 		return p->free[c].v[--p->free[c].n];
 	if ((size_t)(p->end[c] - p->at[c]) < n) {
@@ -68,10 +72,12 @@ pool_free(struct pool *p, void *o, size_t size)
 	if (o == NULL)
 		return;
 	if (size > POOL_LIMIT) {
+		p->used -= size + MALLOC_COSTS;
 		free(o);
 		return;
 	}
 	size_t c = class_of(size);
+	p->used -= (c + 1) * 16;
 	GROW(p->free[c].v, p->free[c].n, p->free[c].cap);
 	p->free[c].v[p->free[c].n++] = o;
 }

@@ -20,6 +20,7 @@ struct pool {             /* { 0 } is empty */
 	char *at[POOL_CLASSES], *end[POOL_CLASSES];
 	void *slabs; /* list of all, by their first word */
 	size_t bytes; /* in slabs */
+	size_t used;  /* in objects, malloc's own among them */
 };
 
 void *pool_alloc(struct pool *p, size_t size);  /* not zeroed, 16-byte aligned */

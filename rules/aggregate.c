@@ -3,6 +3,7 @@
  * Cost: O(panes with records) a cell that is read; a key is asked only where its windows changed.
  */
 #include "rules/series.h"
+#include "rules/held.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -240,7 +241,9 @@ baseline_note(struct back *b, struct rule_state *rs, struct key *k, int64_t at)
 		struct val v = b->aggs[r->agg[i].inner];
 		if (v.type != V_NUM)
 			continue;
+		size_t was = m->cap_past;
 		GROW(m->past, m->npast, m->cap_past);
+		held_grow(was * sizeof *m->past, m->cap_past * sizeof *m->past);
 		m->past[m->npast++] = (struct past){ at, i, v.n };
 	}
 }

@@ -28,6 +28,7 @@ back_new(const struct ruleset *rs)
 			naggs = r->aggs.n;
 	}
 	b->aggs = xcalloc(naggs, sizeof *b->aggs);
+	b->limit = back_memory_limit(rs->config);
 	return b;
 }
 
@@ -195,6 +196,7 @@ back_wait(struct back *b, struct block *in)
 		at += t->size;
 	}
 	b->stats.tuples += c->n;
+	b->tuple_bytes += c->bytes.len;
 	in->tuples = NULL;
 }
 
@@ -204,12 +206,14 @@ back_take(struct back *b, struct block *in)
 	struct bpart *p = &b->part[in->part];
 	if (b->ranks_stale)
 		rank_parts(b);
+	back_weigh(b);
 	for (size_t at = 0; at < in->folds.len;) {
 		struct fold *f = (struct fold *)(void *)(in->folds.data + at);
 		if (at + f->size < in->folds.len) {
 			const struct fold *next = (const struct fold *)(const void *)(in->folds.data + at + f->size);
 			key_prefetch(b->rule[next->rule], next->hash);
 		}
+		b->arrival = f->pane * b->rs->rule[f->rule].every;
 		window_fold(b, b->rule[f->rule], f);
 		b->stats.folds++;
 		at += f->size;
@@ -331,6 +335,7 @@ static void
 apply(struct back *b, const struct tuple *t)
 {
 	struct rule_state *rs = b->rule[t->rule];
+	b->arrival = t->time;
 	run_timers(b, rs, t->time); /* a timer due at T runs before the records of T */
 	switch (rs->rule->shape) {
 	case SHAPE_RECORD:
@@ -436,8 +441,10 @@ clock_run(struct back *b, struct clock *c, nsec upto, bool inclusive)
 			key_prefetch_deep(b->rule[c->wait[k + 5].tuple->rule], c->wait[k + 5].tuple->hash);
 		apply_instant(b, c->wait + n, k - n);
 		for (size_t i = n; i < k; i++)
-			if (--c->wait[i].chunk->refs == 0)
+			if (--c->wait[i].chunk->refs == 0) {
+				b->tuple_bytes -= c->wait[i].chunk->bytes.len;
 				chunk_free(c->wait[i].chunk);
+			}
 	}
 	c->head = n;
 	if (c->head > c->nwait - c->head) { /* more gone than left: move those up, at O(1) each */
@@ -597,6 +604,7 @@ back_close(struct back *b, size_t rule, const char *id)
 		if (k->alert->state == ST_FIRING)
 			rs->open--;
 		alert_drop(k);
+		key_wait(rs, k);
 		return;
 	}
 }
@@ -611,6 +619,8 @@ void
 back_stats(const struct back *b, struct back_stats *out)
 {
 	*out = b->stats;
+	out->held = b->held;
+	out->limit = b->limit;
 }
 
 void
@@ -618,5 +628,6 @@ back_rule_stats(const struct back *b, size_t rule, struct rule_stats *out)
 {
 	const struct rule_state *rs = b->rule[rule];
 	*out = (struct rule_stats){ .keys = rs->nkey, .open = rs->open, .refused_keys = rs->refused, .last_true = rs->last_true,
-		.reached = b->clock[rs->rule->clock].reached, .records = rs->records };
+		.displaced_keys = rs->displaced, .reached = b->clock[rs->rule->clock].reached, .records = rs->records,
+		.overflow = rule_overflowing(b, rs) };
 }

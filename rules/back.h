@@ -59,14 +59,21 @@ void back_close(struct back *b, size_t rule, const char *id);
 nsec back_rule_reached(const struct back *b, size_t rule);
 
 struct back_stats {
-	uint64_t folds, tuples, evaluations, keys, refused_keys;
+	uint64_t folds, tuples, evaluations, keys, refused_keys, displaced_keys;
+	uint64_t overflows;  /* how often a limit cost a record: grows where back_rule_stats may tell of a new overflow */
+	size_t held, limit;  /* bytes of all state at the last block; that may be held before no key is added, 0: any */
 };
 void back_stats(const struct back *b, struct back_stats *out);
 struct rule_stats {
-	uint64_t keys, open, refused_keys;
+	uint64_t keys, open, refused_keys, displaced_keys;
+	bool overflow;       /* a limit turned keys away within its window: its alerts are partial */
 	nsec reached, last_true; /* NS_NONE: never */
 	uint64_t records; /* folded or applied */
 };
 void back_rule_stats(const struct back *b, size_t rule, struct rule_stats *out);
+size_t back_rule_holds(const struct back *b, size_t rule); /* bytes */
+void back_overflow_text(const struct back *b, size_t rule, struct buf *out); /* which limit, and what follows: a sentence */
+/* Bytes of `memory` that are for state; the rest is for reading, the store and delivery. */
+size_t back_memory_limit(const struct config *c);
 
 #endif

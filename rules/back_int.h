@@ -50,12 +50,14 @@ struct key {
 	struct open_alert *alert;
 	struct carried *carry;
 	uint32_t carry_bytes; /* of what carry holds: its memory is freed without a look at it */
+	uint32_t line;       /* bounds.c: 1 + place in its shard's line; 0: in none */
 	char *prev;          /* record with prev: slots of the previous record, as in a tuple */
 	uint32_t prev_len;
 	bool dirty : 1;      /* in back.dirty: changed since the last generation was noted */
 	bool noted : 1;      /* in the generation being written, its row not yet written */
 	bool stored : 1;     /* has rows in the store, or in the generation being written */
 	bool dead : 1;       /* dropped; the struct stays until the next note, as a list holds it */
+	bool listed : 1;     /* in the list of the generation being written, its turn still to come */
 	bool opened : 1;     /* pair; presence: a value of `first` */
 	bool expected : 1;   /* presence: named in `expect`, or the key of a rule without `by`: never dropped */
 	bool emptied : 1;    /* window: its window was seen empty since its last record */
@@ -73,10 +75,14 @@ struct rule_state {
 		uint64_t hash; /* beside the pointer: a probe that misses touches no key */
 		struct key *key;
 	} *table;            /* open addressing, power of two */
-	uint32_t mask, nkey;
+	uint32_t mask, nkey, nvalue; /* nvalue: those that are values of `first`, in no shard's count */
 	struct pool pool;    /* keys, their panes, what they carry */
 	uint32_t shard[SHARDS]; /* keys a shard: each may hold max_keys / 32 */
-	uint64_t refused, records, open;
+	uint64_t refused, displaced, records, open;
+	struct spares *spares; /* bounds.c; NULL: no limit was reached yet */
+	nsec overflow;       /* event time of the newest record that a limit turned away or that took a key's place; NS_NONE */
+	nsec overflow_from;  /* of the oldest one without a whole window free of them since */
+	enum limit { LIMIT_KEYS, LIMIT_VALUES, LIMIT_MEMORY } overflow_by;
 	nsec last_true;      /* greatest time at which the condition was seen true (pair: fired); NS_NONE */
 	nsec started;        /* presence: the first record that expected keys count from; NS_NONE: not yet */
 	bool kept;           /* restore: its stored state has this rule's shape */
@@ -161,6 +167,9 @@ struct back {
 	uint64_t emitted;
 	nsec greatest;       /* event time over all partitions */
 	struct back_stats stats;
+	nsec arrival;        /* event time of what is being taken or applied: its pane's start, if a fold */
+	size_t held, limit;  /* bytes: of all state, as of the last block; that may be held, 0: any */
+	size_t tuple_bytes;  /* of chunks that wait */
 	struct save *save;   /* NULL: nothing is written (replay) */
 	back_watcher *watch; /* weir test; else NULL */
 	void *watch_arg;
@@ -175,8 +184,13 @@ struct rule_state *rule_state_new(const struct rule *r);
 void rule_state_free(struct rule_state *rs);
 struct key *key_find(const struct rule_state *rs, struct str text, uint64_t hash);
 struct key *key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash); /* NULL: not admitted */
+struct key *key_always(struct back *b, struct rule_state *rs, struct str text, uint64_t hash); /* the same, whatever the limits */
+/* A new value of a key of `first`: not counted in max_keys. NULL: not admitted */
+struct key *key_value(struct back *b, struct rule_state *rs, struct key *of, struct str text, uint64_t hash);
+void key_is_value(struct rule_state *rs, struct key *k); /* restore */
 void key_drop(struct back *b, struct rule_state *rs, struct key *k);
 void alert_values(struct open_alert *a, const struct val *value, const struct val *threshold); /* copies */
+struct open_alert *alert_new(struct key *k); /* zeroed */
 void alert_drop(struct key *k); /* its alert is over */
 void key_release(struct rule_state *rs, struct key *k); /* frees memory of a key that no table or list holds */
 void wheel_set(struct rule_state *rs, struct key *k, int64_t due); /* boundary number or NEVER */
@@ -196,6 +210,19 @@ struct carried *carried_new(struct rule_state *rs, size_t bytes);
 
 /* Must be called before anything of the key changes (save.c: a noted key is copied first). */
 void key_touch(struct back *b, struct rule_state *rs, struct key *k);
+
+/* bounds.c */
+uint32_t key_shard(uint64_t hash);
+bool key_evictable(const struct rule_state *rs, const struct key *k); /* a new key may take its place */
+bool key_room(struct back *b, struct rule_state *rs, uint64_t hash);  /* false: a key of this hash is not admitted; told and counted */
+bool value_room(struct back *b, struct rule_state *rs, const struct key *of); /* the same for another value of a key of `first` */
+void key_wait(struct rule_state *rs, struct key *k); /* it changed: if it may go, it stands in line */
+void key_gone(struct rule_state *rs, struct key *k); /* it is dropped */
+void spares_free(struct rule_state *rs);
+nsec rule_span(const struct rule *r);                /* what an overflow lies behind when it has no part in alerts any more */
+bool rule_overflows(const struct rule_state *rs, nsec at); /* alerts of that time are partial */
+bool rule_overflowing(const struct back *b, const struct rule_state *rs); /* its window has not passed without one yet */
+void back_weigh(struct back *b);
 
 static inline struct pane *
 pane_at(const struct rule_state *rs, const struct key *k, uint32_t i)
@@ -242,6 +269,8 @@ void pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now);
 /* save.c */
 void key_bury(struct back *b, struct rule_state *rs, const struct key *k);
 void save_free(struct save *s);
+void save_dead(struct back *b); /* a dirty key was dropped */
+size_t save_holds(const struct back *b); /* bytes */
 
 /* emit.c */
 struct emit {

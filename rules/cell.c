@@ -179,7 +179,7 @@ distinct_load(void *cell, struct reader *r)
 	if (regs == HLL_REGISTERS) {
 		struct distinct other = { .reg = xmemdup(reg, regs) };
 		distinct_merge(d, &other);
-		distinct_release(&other);
+		free(other.reg);
 	} else if (regs) {
 		r->bad = true;
 	}
@@ -190,7 +190,7 @@ distinct_load(void *cell, struct reader *r)
 static void
 last_release(void *cell)
 {
-	free(*(struct sample **)cell);
+	sample_free(*(struct sample **)cell);
 }
 
 static void

@@ -1,6 +1,8 @@
 /* distinct.c - exact sets that become sketches. */
 #include "rules/distinct.h"
 
+#include "rules/held.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -24,6 +26,9 @@ static void
 to_registers(struct distinct *d)
 {
 	d->reg = xcalloc(HLL_REGISTERS, 1);
+	held_add(HLL_REGISTERS);
+	if (d->cap)
+		held_drop(d->cap * sizeof *d->v);
 	for (uint32_t i = 0; i < d->n; i++)
 		reg_add(d->reg, d->v[i]);
 	free(d->v);
@@ -60,7 +65,9 @@ distinct_add(struct distinct *d, uint64_t hash)
 		reg_add(d->reg, hash);
 		return;
 	}
+	size_t was = d->cap;
 	GROW(d->v, d->n, d->cap);
+	held_grow(was * sizeof *d->v, d->cap * sizeof *d->v);
 	memmove(d->v + i + 1, d->v + i, (d->n - i) * sizeof *d->v);
 	d->v[i] = hash;
 	d->n++;
@@ -102,6 +109,10 @@ distinct_count(const struct distinct *d)
 void
 distinct_release(struct distinct *d)
 {
+	if (d->cap)
+		held_drop(d->cap * sizeof *d->v);
+	if (d->reg)
+		held_drop(HLL_REGISTERS);
 	free(d->v);
 	free(d->reg);
 	*d = (struct distinct){ 0 };

@@ -388,7 +388,7 @@ emit(struct back *b, struct rule_state *rs, const struct key *k, const struct em
 	a->cause = xstrdup(e->cause);
 	a->runbook = xstrdup(r->def->runbook.s);
 	a->labels = xstrdup(r->labels);
-	a->partial = e->partial;
+	a->partial = e->partial || rule_overflows(rs, e->timestamp);
 	a->shadow = r->def->shadow;
 	key_slots(b, r, (struct str){ k->text, k->klen });
 	if (k->carry)

@@ -7,6 +7,7 @@
 #include "rules/series.h"
 
 #include "core/json.h"
+#include "rules/held.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,8 +22,7 @@ rule_state_new(const struct rule *r)
 	rs->mask = TABLE_MIN - 1;
 	rs->table = xcalloc(TABLE_MIN, sizeof *rs->table);
 	rs->at = rs->base = NEVER;
-	rs->started = NS_NONE;
-	rs->equal_ms = rs->last_true = NS_NONE;
+	rs->equal_ms = rs->last_true = rs->started = rs->overflow = rs->overflow_from = NS_NONE;
 	rs->cell_off = xcalloc(r->ncell, sizeof *rs->cell_off);
 	rs->stride = sizeof(struct pane);
 	for (size_t i = 0; i < r->ncell; i++) {
@@ -32,14 +32,20 @@ rule_state_new(const struct rule *r)
 	return rs;
 }
 
+size_t held_bytes;
+
 static void
 val_own(struct val *to, const struct val *from)
 {
-	if (to->type == V_STR)
+	if (to->type == V_STR) {
+		held_drop(to->s.len);
 		free((void *)(uintptr_t)to->s.ptr);
+	}
 	*to = *from;
-	if (from->type == V_STR)
+	if (from->type == V_STR) {
+		held_add(to->s.len);
 		to->s.ptr = xmemdup(from->s.ptr, from->s.len);
+	}
 }
 
 void
@@ -49,12 +55,22 @@ alert_values(struct open_alert *a, const struct val *value, const struct val *th
 	val_own(&a->threshold, threshold);
 }
 
+struct open_alert *
+alert_new(struct key *k)
+{
+	k->alert = xcalloc(1, sizeof *k->alert);
+	held_add(sizeof *k->alert);
+	return k->alert;
+}
+
 void
 alert_drop(struct key *k)
 {
 	static const struct val none;
-	if (k->alert)
+	if (k->alert) {
 		alert_values(k->alert, &none, &none);
+		held_drop(sizeof *k->alert);
+	}
 	free(k->alert);
 	k->alert = NULL;
 }
@@ -78,6 +94,7 @@ rule_state_free(struct rule_state *rs)
 		if (rs->table[i].key)
 			key_release(rs, rs->table[i].key);
 	pool_release(&rs->pool);
+	spares_free(rs);
 	free(rs->table);
 	free(rs->wheel);
 	free(rs->heap);
@@ -171,28 +188,12 @@ table_remove(struct rule_state *rs, const struct key *k)
 	}
 }
 
-static uint32_t
-shard_of(uint64_t hash)
+static struct key *
+key_new(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 {
-	return (uint32_t)(hash >> 58);
-}
-
-struct key *
-key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
-{
-	struct key *k = key_find(rs, text, hash);
-	if (k)
-		return k;
-	int64_t most = rs->rule->def->max_keys;
-	uint32_t shard = shard_of(hash);
-	if (rs->nkey >= most || rs->shard[shard] >= (most + 31) / 32) {
-		rs->refused++;
-		b->stats.refused_keys++;
-		return NULL;
-	}
 	if (rs->nkey * 3 >= rs->mask * 2)
 		table_grow(rs);
-	k = pool_zalloc(&rs->pool, sizeof *k + text.len + 1);
+	struct key *k = pool_zalloc(&rs->pool, sizeof *k + text.len + 1);
 	k->hash = hash;
 	k->klen = (uint32_t)text.len;
 	k->due = NEVER;
@@ -200,9 +201,46 @@ key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
 	memcpy(k->text, text.ptr, text.len);
 	table_put(rs, (struct key_slot){ hash, k });
 	rs->nkey++;
-	rs->shard[shard]++;
+	rs->shard[key_shard(hash)]++;
 	b->stats.keys++;
 	return k;
+}
+
+struct key *
+key_get(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
+{
+	struct key *k = key_find(rs, text, hash);
+	if (k == NULL && key_room(b, rs, hash)) {
+		k = key_new(b, rs, text, hash);
+		key_wait(rs, k);
+	}
+	return k;
+}
+
+struct key *
+key_always(struct back *b, struct rule_state *rs, struct str text, uint64_t hash)
+{
+	struct key *k = key_find(rs, text, hash);
+	return k ? k : key_new(b, rs, text, hash);
+}
+
+struct key *
+key_value(struct back *b, struct rule_state *rs, struct key *of, struct str text, uint64_t hash)
+{
+	if (!value_room(b, rs, of))
+		return NULL;
+	struct key *k = key_new(b, rs, text, hash);
+	of->npast++;
+	key_is_value(rs, k);
+	return k;
+}
+
+void
+key_is_value(struct rule_state *rs, struct key *k)
+{
+	k->opened = true;
+	rs->nvalue++;
+	rs->shard[key_shard(k->hash)]--;
 }
 
 void
@@ -211,13 +249,19 @@ key_drop(struct back *b, struct rule_state *rs, struct key *k)
 	key_touch(b, rs, k);
 	wheel_set(rs, k, NEVER);
 	timer_set(rs, k, NEVER);
+	key_gone(rs, k);
 	table_remove(rs, k);
 	rs->nkey--;
-	rs->shard[shard_of(k->hash)]--;
+	if (rs->rule->shape == SHAPE_PRESENCE && k->opened)
+		rs->nvalue--;
+	else
+		rs->shard[key_shard(k->hash)]--;
 	b->stats.keys--;
 	key_bury(b, rs, k);
 	k->dead = true;
-	if (!k->dirty)
+	if (k->dirty)
+		save_dead(b);
+	else
 		key_release(rs, k);
 }
 
@@ -228,6 +272,7 @@ wheel_set(struct rule_state *rs, struct key *k, int64_t due)
 {
 	if (rs->rule->shape != SHAPE_WINDOW)
 		return;
+	key_wait(rs, k);
 	if (k->link) {
 		if (k->due == due)
 			return;
@@ -305,6 +350,7 @@ timer_set(struct rule_state *rs, struct key *k, nsec due)
 {
 	if (rs->rule->shape == SHAPE_WINDOW)
 		return;
+	key_wait(rs, k);
 	if (k->link)
 		queue_remove(rs, k);
 	if (k->heap)

@@ -23,7 +23,7 @@ load_rule(struct back *b, const struct save_row *row)
 	uint32_t version, nequal;
 	int64_t at;
 	uint64_t records;
-	nsec equal_ms, started;
+	nsec equal_ms, started, overflow, overflow_from;
 	if (rs == NULL)
 		return true;
 	TAKE(&r, version);
@@ -31,6 +31,8 @@ load_rule(struct back *b, const struct save_row *row)
 	TAKE(&r, records);
 	TAKE(&r, equal_ms);
 	TAKE(&r, started);
+	TAKE(&r, overflow);
+	TAKE(&r, overflow_from);
 	TAKE(&r, nequal);
 	const char *equal = r.p;
 	if (r.bad || version != SAVE_VERSION || (size_t)(r.end - r.p) < nequal * sizeof *rs->equal)
@@ -43,6 +45,8 @@ load_rule(struct back *b, const struct save_row *row)
 	rs->records = records;
 	rs->equal_ms = equal_ms;
 	rs->started = started;
+	rs->overflow = overflow;
+	rs->overflow_from = overflow_from;
 	for (uint32_t i = 0; i < nequal; i++) {
 		struct equal_line e;
 		memcpy(&e, equal + i * sizeof e, sizeof e);
@@ -171,7 +175,7 @@ load_head(struct rule_state *rs, struct key *k, struct reader *r, nsec *due)
 	k->emptied = flags >> 4 & 1;
 	k->expected = flags >> 6 & 1;
 	if (flags & 1) {
-		struct open_alert *a = k->alert = xcalloc(1, sizeof *a);
+		struct open_alert *a = alert_new(k);
 		TAKE(r, small);
 		if (small[0] >= STATES || small[1] >= LEVELS)
 			return false;
@@ -238,17 +242,15 @@ load_key(struct back *b, const struct save_row *row)
 		save_grave(b, row);
 		return true;
 	}
-	struct key *k = key_get(b, rs, row->key, str_hash(row->key, hash_seed));
-	if (k == NULL) { /* max_keys was lowered */
-		save_grave(b, row);
-		return true;
-	}
+	struct key *k = key_always(b, rs, row->key, str_hash(row->key, hash_seed)); /* it had its place: shards depend on the process */
 	k->stored = true;
 	if (row->pane != SAVE_HEAD)
 		return load_pane(rs, k, row->pane, &r);
 	int64_t due;
 	if (!load_head(rs, k, &r, &due))
 		return false;
+	if (rs->rule->shape == SHAPE_PRESENCE && k->opened)
+		key_is_value(rs, k);
 	if (rs->rule->shape == SHAPE_WINDOW)
 		wheel_set(rs, k, due); /* what a transition or the rule's first record made due is in no pane */
 	if (k->alert && k->alert->state == ST_FIRING)

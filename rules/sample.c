@@ -2,6 +2,7 @@
 #include "rules/sample.h"
 
 #include "core/json.h"
+#include "rules/held.h"
 
 #include <stdlib.h>
 
@@ -63,9 +64,18 @@ struct sample *
 sample_new(const char *bytes, uint32_t len)
 {
 	struct sample *s = xmalloc(sizeof *s + len);
+	held_add(sizeof *s + len);
 	s->len = len;
 	memcpy(s->bytes, bytes, len);
 	return s;
+}
+
+void
+sample_free(struct sample *s)
+{
+	if (s)
+		held_drop(sizeof *s + s->len);
+	free(s);
 }
 
 struct val

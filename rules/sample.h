@@ -17,6 +17,7 @@ struct sample {                  /* owned */
 	char bytes[];            /* the encoding */
 };
 struct sample *sample_new(const char *bytes, uint32_t len);
+void sample_free(struct sample *s); /* may be NULL */
 struct val sample_val(const struct sample *s);           /* NULL gives null; views live as long as s */
 
 #endif

@@ -179,6 +179,38 @@ key_touch(struct back *b, struct rule_state *rs, struct key *k)
 	s->dirty[s->ndirty++] = (struct save_key){ rs, k };
 }
 
+#define DEAD_MIN 1024
+
+/* Keys that come and go between two generations are not kept until the next: half of the list at most is of the dead, where memory
+ * lacks an eighth; those apart that the generation being written still holds. O(1) a drop. */
+void
+save_dead(struct back *b)
+{
+	struct save *s = b->save;
+	size_t n = 0, share = b->limit && b->held >= b->limit ? 8 : 2;
+	if (++s->ndead < s->sweep_at + DEAD_MIN || s->ndead < s->ndirty / share)
+		return;
+	s->ndead = 0;
+	for (size_t i = 0; i < s->ndirty; i++) {
+		struct save_key k = s->dirty[i];
+		if (k.key->dead && !k.key->listed) {
+			key_release(k.rs, k.key);
+			continue;
+		}
+		s->ndead += k.key->dead;
+		s->dirty[n++] = k;
+	}
+	s->ndirty = n;
+	s->sweep_at = 2 * s->ndead;
+}
+
+size_t
+save_holds(const struct back *b)
+{
+	const struct save *s = b->save;
+	return s == NULL ? 0 : (s->cap_dirty + s->cap_noted) * sizeof *s->dirty + s->copies.cap + s->fixed.cap + s->graves.cap + s->given.cap;
+}
+
 size_t
 save_pending(const struct back *b)
 {
@@ -211,6 +243,8 @@ fix_rules(struct back *b, struct save *s)
 		PUT(&s->row, rs->records);
 		PUT(&s->row, rs->equal_ms);
 		PUT(&s->row, rs->started);
+		PUT(&s->row, rs->overflow);
+		PUT(&s->row, rs->overflow_from);
 		PUT(&s->row, nequal);
 		for (size_t k = 0; k < rs->cap_equal; k++)
 			if (rs->equal[k].n)
@@ -310,11 +344,12 @@ save_note(struct back *b)
 			key_release(k.rs, k.key);
 			continue;
 		}
-		k.key->noted = true;
+		k.key->noted = k.key->listed = true;
 		k.key->dirty = false;
 		s->noted[n++] = k;
 	}
 	s->nnoted = n;
+	s->ndead = s->sweep_at = 0;
 	fix_rules(b, s);
 	fix_parts(b, s);
 	buf_str_add(&s->fixed, buf_str(&s->graves));
@@ -353,6 +388,7 @@ next_row(struct save *s, struct save_row *row)
 		if (s->at == s->nnoted)
 			return false;
 		struct save_key n = s->noted[s->at++];
+		n.key->listed = false;
 		if (n.key->noted) {
 			copy_key(s, n.rs, n.key);
 			n.key->noted = false;

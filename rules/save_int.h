@@ -16,6 +16,7 @@ struct save {
 	struct save_key *dirty, *noted; /* changed since the note; of the generation being written */
 	size_t ndirty, cap_dirty, nnoted, cap_noted;
 	size_t at;           /* in noted */
+	size_t ndead, sweep_at; /* dropped ones in dirty; how many it takes for a look at them, less DEAD_MIN */
 	struct buf copies;   /* rows of noted keys: of those that changed before their turn, and of the one at turn */
 	size_t copied;
 	struct buf fixed;    /* rows copied whole at the note */

@@ -1,6 +1,8 @@
 /* series.c - samples in order: growth, changes, streaks, the newest value. */
 #include "rules/series.h"
 
+#include "rules/held.h"
+
 #include <stdlib.h>
 
 struct memory *
@@ -8,6 +10,7 @@ memory_get(struct key *k)
 {
 	if (k->memory == NULL) {
 		k->memory = xcalloc(1, sizeof *k->memory);
+		held_add(sizeof *k->memory);
 		k->memory->first = NEVER;
 	}
 	return k->memory;
@@ -19,7 +22,12 @@ memory_free(struct memory *m)
 	if (m == NULL)
 		return;
 	for (uint32_t i = 0; i < m->nseries; i++)
-		free(m->series[i].prev);
+		sample_free(m->series[i].prev);
+	if (m->cap_series)
+		held_drop(m->cap_series * sizeof *m->series);
+	if (m->cap_past)
+		held_drop(m->cap_past * sizeof *m->past);
+	held_drop(sizeof *m);
 	free(m->series);
 	free(m->past);
 	free(m);
@@ -32,7 +40,10 @@ series_get(struct key *k, uint32_t cell)
 	for (uint32_t i = 0; i < m->nseries; i++)
 		if (m->series[i].cell == cell)
 			return &m->series[i];
-	m->series = xrealloc(m->series, (m->nseries + 1) * sizeof *m->series);
+	if (m->nseries == m->cap_series) { /* by one: a key has a few cells at most */
+		held_grow(m->cap_series * sizeof *m->series, (m->cap_series + 1) * sizeof *m->series);
+		m->series = xrealloc(m->series, ++m->cap_series * sizeof *m->series);
+	}
 	struct series *s = &m->series[m->nseries++];
 	*s = (struct series){ .cell = cell };
 	return s;
@@ -45,7 +56,7 @@ series_next(const struct rule_state *rs, struct key *k, uint32_t cell, nsec time
 	struct series *s = series_get(k, cell);
 	struct sample *before = s->prev;
 	if (before && time - s->seen >= rs->rule->forget) {
-		free(before);
+		sample_free(before);
 		before = NULL;
 	}
 	s->prev = sample_new(bytes, len);
@@ -97,7 +108,7 @@ series_take(struct rule_state *rs, struct key *k, const struct tuple *t)
 			before = series_next(rs, k, i, t->time, from, len);
 		bool same = before && before->len == len && memcmp(before->bytes, from, len) == 0;
 		if (kind == CELL_LAST) {
-			free(*(struct sample **)c);
+			sample_free(*(struct sample **)c);
 			*(struct sample **)c = sample_new(from, len);
 		} else if (kind == CELL_GROWTH) {
 			grow(c, before, v.n);
@@ -106,7 +117,7 @@ series_take(struct rule_state *rs, struct key *k, const struct tuple *t)
 		} else if (!same) { /* a streak by F passes over samples that show the same F */
 			streak_take(c, test);
 		}
-		free(before);
+		sample_free(before);
 	}
 }
 
@@ -119,7 +130,7 @@ series_forget(struct rule_state *rs, struct key *k, int64_t at)
 	for (uint32_t i = 0; m && i < m->nseries;) {
 		struct series *s = &m->series[i];
 		if (s->seen + r->forget <= at * r->every) {
-			free(s->prev);
+			sample_free(s->prev);
 			*s = m->series[--m->nseries];
 			continue;
 		}
@@ -158,7 +169,7 @@ memory_load(struct key *k, struct reader *r)
 		struct series *s = series_get(k, cell);
 		TAKE(r, s->seen);
 		const char *p = take_blob(r, &len);
-		free(s->prev);
+		sample_free(s->prev);
 		s->prev = sample_new(p, len);
 	}
 	const char *p = take_blob(r, &len);
@@ -166,5 +177,7 @@ memory_load(struct key *k, struct reader *r)
 		return false;
 	m->past = xmemdup(p, len);
 	m->npast = m->cap_past = len / (uint32_t)sizeof *m->past;
+	if (len)
+		held_add(len);
 	return true;
 }

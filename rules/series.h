@@ -22,7 +22,7 @@ struct past {                    /* one window of a baseline: A at a boundary th
 
 struct memory {                  /* of a key: owned, NULL while it has none */
 	struct series *series;
-	uint32_t nseries;
+	uint32_t nseries, cap_series;
 	struct past *past;       /* oldest first */
 	uint32_t npast, cap_past;
 	int64_t first, last;     /* panes of the first and newest record of its present life; first NEVER: none yet */

@@ -66,7 +66,7 @@ pair_timer(struct back *b, struct rule_state *rs, struct key *k, nsec now)
 	const struct rule *r = rs->rule;
 	key_touch(b, rs, k);
 	if (k->alert == NULL && k->opened_at + r->within <= now) {
-		k->alert = xcalloc(1, sizeof *k->alert);
+		alert_new(k);
 		k->alert->state = ST_FIRING;
 		k->alert->level = r->def->severity;
 		k->alert->start = k->opened_at + r->within;

@@ -27,7 +27,7 @@ tell(struct back *b, struct rule_state *rs, struct key *k, enum event event, nse
 static void
 fire(struct back *b, struct rule_state *rs, struct key *k, nsec at)
 {
-	k->alert = xcalloc(1, sizeof *k->alert);
+	alert_new(k);
 	k->alert->state = ST_FIRING;
 	k->alert->level = rs->rule->def->severity;
 	k->alert->start = at;
@@ -66,9 +66,7 @@ presence_wake(struct rule_state *rs, struct key *k)
 static void
 start_key(struct back *b, struct rule_state *rs, struct str text, nsec first)
 {
-	struct key *k = key_get(b, rs, text, str_hash(text, hash_seed));
-	if (k == NULL)
-		return;
+	struct key *k = key_always(b, rs, text, str_hash(text, hash_seed));
 	key_touch(b, rs, k);
 	k->expected = true;
 	if (k->seen == NS_NONE || k->opened_at != NS_NONE)
@@ -140,13 +138,8 @@ first_value(struct back *b, struct rule_state *rs, struct key *base, const struc
 	uint64_t hash = str_hash(buf_str(&text), hash_seed);
 	struct key *k = key_find(rs, buf_str(&text), hash);
 	bool known = k != NULL, learnt = t->time >= base->opened_at + r->learn;
-	if (!known && base->npast >= r->def->max_values) {
-		rs->refused++;
-		b->stats.refused_keys++;
-	} else if (!known && (k = key_get(b, rs, buf_str(&text), hash)) != NULL) {
-		base->npast++;
+	if (!known && (k = key_value(b, rs, base, buf_str(&text), hash)) != NULL) {
 		key_touch(b, rs, k);
-		k->opened = true;
 		k->base_len = t->klen;
 		key_carry(rs, k, carried_of(rs, t, NULL));
 		k->seen = t->time;

@@ -142,7 +142,7 @@ match(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *
 	}
 	struct open_alert *a = k->alert;
 	if (a == NULL) {
-		a = k->alert = xcalloc(1, sizeof *a);
+		a = alert_new(k);
 		*a = (struct open_alert){ .state = ST_FIRING, .level = level, .start = t->time, .last = t->time, .count = 1 };
 		rs->open++;
 		values(b, r, level, &e);

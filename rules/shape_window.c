@@ -266,7 +266,7 @@ condition_step(struct back *b, struct rule_state *rs, struct key *k, const struc
 	if (opened) {
 		if (!any)
 			return;
-		k->alert = xcalloc(1, sizeof *k->alert);
+		alert_new(k);
 		k->alert->state = ST_PENDING;
 		k->alert->start = now;
 	}

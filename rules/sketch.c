@@ -1,6 +1,8 @@
 /* sketch.c - DDSketch with exact integer buckets. */
 #include "rules/sketch.h"
 
+#include "rules/held.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -82,7 +84,9 @@ sketch_add(struct sketch *s, int32_t code, uint32_t n)
 		return;
 	}
 	if (s->len == s->cap) {
+		uint32_t was = s->cap;
 		s->cap = s->cap ? s->cap + s->cap / 2 : 4;
+		held_grow(was * sizeof *s->v, s->cap * sizeof *s->v);
 		s->v = xrealloc(s->v, s->cap * sizeof *s->v);
 	}
 	memmove(s->v + i + 1, s->v + i, (s->len - i) * sizeof *s->v);
@@ -170,5 +174,7 @@ void
 sketch_release(struct sketch *s)
 {
 	free(s->v);
+	if (s->cap)
+		held_drop(s->cap * sizeof *s->v);
 	*s = (struct sketch){ 0 };
 }

@@ -1,6 +1,8 @@
 /* xsum.c - exact sums by expansions. */
 #include "rules/xsum.h"
 
+#include "rules/held.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -47,11 +49,13 @@ append(struct xsum *s, double v)
 	}
 	if (s->cap == 0) {
 		double *out = xmalloc(8 * sizeof *out);
+		held_add(8 * sizeof *out);
 		memcpy(out, s->u.in, sizeof s->u.in);
 		s->u.out = out;
 		s->cap = 8;
 	} else if (s->len == s->cap) {
 		must(s->cap < XSUM_MAX);
+		held_grow(s->cap * sizeof *s->u.out, 2 * s->cap * sizeof *s->u.out);
 		s->cap *= 2;
 		s->u.out = xrealloc(s->u.out, s->cap * sizeof *s->u.out);
 	}
@@ -177,8 +181,10 @@ xsum_mean(const struct xsum *s)
 void
 xsum_release(struct xsum *s)
 {
-	if (s->cap)
+	if (s->cap) {
+		held_drop(s->cap * sizeof *s->u.out);
 		free(s->u.out);
+	}
 	*s = (struct xsum){ 0 };
 }
 
