@@ -251,22 +251,49 @@ same(const struct val *a, const struct val *b)
 		(a->type == V_BOOL && a->b == b->b));
 }
 
+static void
+pair_text(const struct rule *r, const struct key *k, const struct emit *e, struct buf *out)
+{
+	char text[32], at[32], later[32];
+	dur_text(r->within, text);
+	dur_about(e->timestamp - k->opened_at, later);
+	time_text(k->opened_at, at);
+	if (e->event == EV_RESOLVED && e->cause == NULL)
+		buf_printf(out, "opened at %s and closed %s later (alerts after %s)", at, later, text);
+	else
+		buf_printf(out, "opened at %s and not closed within %s", at, text);
+}
+
+/* k->seen is the record before the one that resolves; opened_at says that an expected key never had one. */
+static void
+presence_text(struct back *b, const struct rule *r, const struct key *k, const struct emit *e, struct buf *out)
+{
+	char text[32], at[32], later[32];
+	dur_text(r->absent, text);
+	time_text(k->seen, at);
+	dur_about(e->timestamp - k->seen, later);
+	if (r->first >= 0) {
+		buf_addz(out, "a value of ");
+		expr_text(b->rs->exprs, r->first, out);
+		buf_addz(out, " not seen before");
+	} else if (e->event == EV_RESOLVED && e->cause == NULL) {
+		buf_printf(out, "records again after %s without (alerts after %s)", later, text);
+	} else {
+		buf_printf(out, k->opened_at == NS_NONE ? "no record for %s, the last at %s" : "no record for %s: none ever, since %s", text, at);
+	}
+}
+
 /* "count() is 12 (> 10) over 5m, stage=merging": what was measured, against what, for whom. */
 static void
 default_text(struct back *b, struct rule_state *rs, const struct key *k, const struct emit *e, struct buf *out)
 {
 	const struct rule *r = rs->rule;
 	char text[32];
-	if (r->shape == SHAPE_PAIR) {
-		char at[32], later[32];
-		nsec took = e->timestamp - k->opened_at;
-		dur_text(r->within, text);
-		dur_about(took, later);
-		time_text(k->opened_at, at);
-		if (e->event == EV_RESOLVED && e->cause == NULL)
-			buf_printf(out, "opened at %s and closed %s later (alerts after %s)", at, later, text);
+	if (r->shape == SHAPE_PAIR || r->shape == SHAPE_PRESENCE) {
+		if (r->shape == SHAPE_PAIR)
+			pair_text(r, k, e, out);
 		else
-			buf_printf(out, "opened at %s and not closed within %s", at, text);
+			presence_text(b, r, k, e, out);
 		add_key(b, r, k, out, ", ");
 		return;
 	}
