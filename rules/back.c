@@ -75,7 +75,7 @@ back_part_add(struct back *b, size_t source, struct str name)
 {
 	GROW(b->part, b->npart, b->cap_part);
 	struct bpart *p = &b->part[b->npart];
-	*p = (struct bpart){ .source = source, .name = xstr(name), .counts = true, .seq = -1 };
+	*p = (struct bpart){ .source = source, .name = xstr(name), .counts = true, .first = NS_NONE, .seq = -1 };
 	ptime_init(&p->time);
 	b->ranks_stale = true;
 	return (uint32_t)b->npart++;
@@ -228,6 +228,8 @@ back_take(struct back *b, struct block *in)
 	}
 	if (in->records)
 		p->seq = in->seq;
+	if (in->first_time != NS_NONE && (p->first == NS_NONE || in->first_time < p->first))
+		p->first = in->first_time;
 	if (in->time.greatest > b->greatest)
 		b->greatest = in->time.greatest;
 	for (size_t i = 0; in->first_time != NS_NONE && i < b->rs->nclock; i++) {

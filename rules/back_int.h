@@ -82,7 +82,7 @@ struct rule_state {
 	struct spares *spares; /* bounds.c; NULL: no limit was reached yet */
 	nsec overflow;       /* event time of the newest record that a limit turned away or that took a key's place; NS_NONE */
 	nsec overflow_from;  /* of the oldest one without a whole window free of them since */
-	enum limit { LIMIT_KEYS, LIMIT_VALUES, LIMIT_MEMORY } overflow_by;
+	enum limit { LIMIT_KEYS, LIMIT_VALUES, LIMIT_SERIES, LIMIT_MEMORY } overflow_by;
 	nsec last_true;      /* greatest time at which the condition was seen true (pair: fired); NS_NONE */
 	nsec started;        /* presence: the first record that expected keys count from; NS_NONE: not yet */
 	bool kept;           /* restore: its stored state has this rule's shape */
@@ -115,6 +115,7 @@ struct bpart {
 	uint32_t rank;       /* place in the order of partitions */
 	bool counts;         /* holds its clocks back */
 	bool gone;           /* ended for good: not stored any more */
+	nsec first;          /* least event time of its records that were not late; NS_NONE: none */
 	struct ptime time;   /* as of the last block or step taken */
 	char *pos;           /* position as of the last block taken */
 	size_t pos_len;
@@ -215,6 +216,7 @@ void key_touch(struct back *b, struct rule_state *rs, struct key *k);
 uint32_t key_shard(uint64_t hash);
 bool key_evictable(const struct rule_state *rs, const struct key *k); /* a new key may take its place */
 bool key_room(struct back *b, struct rule_state *rs, uint64_t hash);  /* false: a key of this hash is not admitted; told and counted */
+bool series_room(struct back *b, struct rule_state *rs, const struct memory *m); /* may the key remember one more series? */
 bool value_room(struct back *b, struct rule_state *rs, const struct key *of); /* the same for another value of a key of `first` */
 void key_wait(struct rule_state *rs, struct key *k); /* it changed: if it may go, it stands in line */
 void key_gone(struct rule_state *rs, struct key *k); /* it is dropped */

@@ -11,6 +11,7 @@
  * Memory: a line holds its keys once, at 8 bytes; it is counted.
  */
 #include "rules/back_int.h"
+#include "rules/series.h"
 
 #include "core/units.h"
 #include "rules/held.h"
@@ -262,6 +263,14 @@ value_room(struct back *b, struct rule_state *rs, const struct key *of)
 }
 
 bool
+series_room(struct back *b, struct rule_state *rs, const struct memory *m)
+{
+	if (m->nseries >= SERIES_MAX)
+		return refuse(b, rs, LIMIT_SERIES);
+	return memory_full(b) && m->nseries ? refuse(b, rs, LIMIT_MEMORY) : true;
+}
+
+bool
 key_room(struct back *b, struct rule_state *rs, uint64_t hash)
 {
 	const struct rule_def *d = rs->rule->def;
@@ -307,6 +316,9 @@ back_overflow_text(const struct back *b, size_t rule, struct buf *out)
 		break;
 	case LIMIT_VALUES:
 		buf_printf(out, "a key shows more values than max_values, %lld", (long long)d->max_values);
+		break;
+	case LIMIT_SERIES:
+		buf_printf(out, "a key shows more series than %d", SERIES_MAX);
 		break;
 	case LIMIT_MEMORY:
 		buf_printf(out, "no memory for more keys: all rules hold %zu MiB, %zu MiB are for them (memory)", b->held >> 20,

@@ -187,7 +187,7 @@ cell_of2(struct rule *r, enum cell_kind kind, int arg, int arg2)
 		if (r->cell[i].kind == kind && r->cell[i].arg == arg && r->cell[i].arg2 == arg2)
 			return (int)i;
 	r->cell = xrealloc(r->cell, (r->ncell + 1) * sizeof *r->cell);
-	r->cell[r->ncell] = (struct cell_def){ kind, arg, arg2 };
+	r->cell[r->ncell] = (struct cell_def){ kind, arg, arg2, false };
 	r->sequenced |= cell_sequenced(kind);
 	return (int)r->ncell++;
 }
@@ -255,8 +255,21 @@ cells_of(struct rule *r, const struct agg_use *u, struct agg_def *a, struct diag
 	}
 }
 
+/* Cells that look back on a metric selector's series. */
 static void
-aggregates(struct rule *r, struct diags *d)
+labelled_cells(struct ruleset *rs, struct rule *r)
+{
+	for (size_t i = 0; i < r->ncell; i++) {
+		struct cell_def *c = &r->cell[i];
+		if ((c->kind != CELL_GROWTH && c->kind != CELL_CHANGES) || !expr_selects(rs->exprs, c->arg))
+			continue;
+		r->series_labels = paths_add_dotted(&rs->paths, "labels");
+		c->labelled = r->series_labels >= 0; /* too many fields were told where the selector stands */
+	}
+}
+
+static void
+aggregates(struct ruleset *rs, struct rule *r, struct diags *d)
 {
 	r->agg = xcalloc(r->aggs.n, sizeof *r->agg);
 	r->panes = r->own_panes;
@@ -270,6 +283,7 @@ aggregates(struct rule *r, struct diags *d)
 			r->panes = a->panes;
 		cells_of(r, u, a, d);
 	}
+	labelled_cells(rs, r);
 	if (r->panes > PANES_MAX)
 		diag(d, r->def->loc, "rule %s: its windows have %lld panes, at most %d are kept; make `every` longer", r->name,
 			(long long)r->panes, PANES_MAX);
@@ -307,7 +321,7 @@ window(struct ruleset *rs, struct rule *r, struct scope *scope, struct diags *d)
 		scope->by_source |= strcmp(def->by[i].s, "@source") == 0;
 	conditions(rs, r, &def->when, r->when, scope, d);
 	conditions(rs, r, &def->resolve_when, r->resolve_when, scope, d);
-	aggregates(r, d);
+	aggregates(rs, r, d);
 	fold_layout(r);
 }
 

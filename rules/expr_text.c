@@ -219,6 +219,46 @@ expr_text(const struct exprs *x, int id, struct buf *out)
 
 /* ---- what engines ask of an expression ---- */
 
+/* Call f for id and all below it, each once: operands have smaller numbers, so one pass downwards does. */
+static void
+each_node(const struct exprs *x, int id, void (*f)(const struct exprs *, int, void *), void *arg)
+{
+	bool *seen = xcalloc((size_t)id + 1, sizeof *seen);
+	seen[id] = true;
+	for (int i = id; i >= 0; i--) {
+		const struct node *n = &x->node[i];
+		if (!seen[i])
+			continue;
+		f(x, i, arg);
+		if (n->kind == N_AND || n->kind == N_OR) {
+			const struct list *l = n->p;
+			for (size_t k = 0; k < l->n; k++)
+				seen[l->id[k]] = true;
+		} else if (n->kind != N_SLOT && n->kind != N_PREV && n->kind != N_META && n->kind != N_CONST && n->kind != N_AGG) {
+			if (n->a >= 0)
+				seen[n->a] = true;
+			if (n->b >= 0)
+				seen[n->b] = true;
+		}
+	}
+	free(seen);
+}
+
+static void
+is_selector(const struct exprs *x, int id, void *arg)
+{
+	*(bool *)arg |= x->node[id].kind == N_ONLY;
+}
+
+bool
+expr_selects(const struct exprs *x, int id)
+{
+	bool any = false;
+	must(id >= 0 && (size_t)id < x->n);
+	each_node(x, id, is_selector, &any);
+	return any;
+}
+
 static bool
 first_comparison(const struct exprs *x, int id, int *left, const char **op, int *right)
 {
@@ -293,31 +333,6 @@ expr_equality(const struct exprs *x, int id, size_t nth, int *slot, const struct
 		if (is_equality(x, l->id[i], slot, lits, nlits) && nth-- == 0)
 			return true;
 	return false;
-}
-
-/* Call f for id and all below it, each once: operands have smaller numbers, so one pass downwards does. */
-static void
-each_node(const struct exprs *x, int id, void (*f)(const struct exprs *, int, void *), void *arg)
-{
-	bool *seen = xcalloc((size_t)id + 1, sizeof *seen);
-	seen[id] = true;
-	for (int i = id; i >= 0; i--) {
-		const struct node *n = &x->node[i];
-		if (!seen[i])
-			continue;
-		f(x, i, arg);
-		if (n->kind == N_AND || n->kind == N_OR) {
-			const struct list *l = n->p;
-			for (size_t k = 0; k < l->n; k++)
-				seen[l->id[k]] = true;
-		} else if (n->kind != N_SLOT && n->kind != N_PREV && n->kind != N_META && n->kind != N_CONST && n->kind != N_AGG) {
-			if (n->a >= 0)
-				seen[n->a] = true;
-			if (n->b >= 0)
-				seen[n->b] = true;
-		}
-	}
-	free(seen);
 }
 
 struct slots {

@@ -452,9 +452,17 @@ emit_fold(struct front *f, struct block *out, const struct rule *r, const struct
 
 /* ---- tuples ---- */
 
+/* The series of a scrape's record: its source and its label set. */
+static uint64_t
+series_id(const struct front *f, const struct fpart *p, const struct rule *r)
+{
+	const struct slice *labels = &f->rec.slot[r->series_labels];
+	return str_hash(p->source->name, 0) ^ (labels->kind == K_JSON ? labels_hash((struct str){ labels->ptr, labels->len }) : 0);
+}
+
 /* What the sequenced cells take of this record, and a presence rule its value. f->samples; false: nothing. */
 static bool
-samples_of(struct front *f, const struct rule *r)
+samples_of(struct front *f, const struct fpart *p, const struct rule *r)
 {
 	struct buf *b = &f->samples;
 	bool any = false;
@@ -476,6 +484,10 @@ samples_of(struct front *f, const struct rule *r)
 		struct val v = eval_value(f->eval, c->arg);
 		if (c->kind == CELL_GROWTH && (v.type != V_NUM || !isfinite(v.n)))
 			v = (struct val){ .type = V_NULL };
+		if (c->labelled) {
+			uint64_t series = series_id(f, p, r);
+			PUT(b, series);
+		}
 		sample_put(b, &v);
 		any |= v.type != V_NULL;
 	}
@@ -584,11 +596,11 @@ apply_rule(struct front *f, struct fpart *p, struct block *out, const struct rul
 	}
 	if (r->shape == SHAPE_WINDOW) {
 		emit_fold(f, out, r, k);
-		bool sampled = r->sequenced && !f->rec.late && samples_of(f, r);
+		bool sampled = r->sequenced && !f->rec.late && samples_of(f, p, r);
 		if (!carries && !sampled)
 			return;
 	} else if (r->first >= 0) {
-		samples_of(f, r);
+		samples_of(f, p, r);
 	}
 	emit_tuple(f, p, out, r, k, flags, carries);
 	buf_clear(&f->samples);
@@ -678,7 +690,7 @@ record_apply(struct front *f, struct fpart *p, struct block *out, struct record 
 		goto out;
 	f->gen++;
 	eval_begin(f->eval, &f->rec, s->name, arena);
-	if (out->first_time == NS_NONE || f->rec.time < out->first_time)
+	if (!f->rec.late && (out->first_time == NS_NONE || f->rec.time < out->first_time))
 		out->first_time = f->rec.time;
 	if (UNLIKELY(f->watch != NULL))
 		f->watch(f->watch_arg, f->eval, s, &f->rec);

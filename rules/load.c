@@ -110,6 +110,7 @@ load_part(struct back *b, const struct save_row *row)
 	struct bpart *p = &b->part[n];
 	uint32_t len;
 	TAKE(&r, p->time);
+	TAKE(&r, p->first);
 	TAKE(&r, p->seq);
 	const char *pos = take_blob(&r, &len);
 	p->pos = xmalloc(len + 1); /* also where there is none: a stored partition is told from a new one by it */

@@ -35,6 +35,7 @@ struct cell_def {
 	enum cell_kind kind;
 	int arg;  /* expression id */
 	int arg2; /* CELL_STREAK: F; -1 */
+	bool labelled; /* growth and changes of a metric selector: its series are told apart by source and labels */
 };
 
 struct agg_def {         /* one aggregate of a rule: how its value comes from a cell */
@@ -94,6 +95,7 @@ struct rule {
 	struct cell_def *cell;
 	size_t ncell;
 	bool sequenced;          /* some cell takes samples */
+	int series_labels;       /* slot of the record's labels where a cell is labelled */
 	int64_t depth;           /* the longest baseline's D, in panes; 0: none */
 	uint32_t *fold_off, fold_cells; /* bytes of each cell's place in a fold, and of all (exchange.h) */
 	size_t pane_class;       /* index in ruleset.every */

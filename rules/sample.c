@@ -60,6 +60,30 @@ sample_take(struct reader *r, struct val *v)
 	return !r->bad;
 }
 
+uint64_t
+labels_hash(struct str object)
+{
+	uint64_t sum = 0, member = 0;
+	const char *p = object.ptr, *end = object.ptr + object.len;
+	int depth = 0;
+	while (p < end) {
+		const char *from = p++;
+		if (*from == '"')
+			while (p < end && *p++ != '"')
+				p += p[-1] == '\\';
+		else if (*from == ' ' || *from == '\t' || *from == '\n' || *from == '\r')
+			continue;
+		depth += (*from == '{' || *from == '[') - (*from == '}' || *from == ']');
+		if ((*from == ',' && depth == 1) || depth == 0) {
+			sum += member; /* a sum: their order does not matter */
+			member = 0;
+		} else if (*from != '{' || depth > 1) {
+			member = str_hash((struct str){ from, (size_t)(p < end ? p - from : end - from) }, member);
+		}
+	}
+	return sum;
+}
+
 struct sample *
 sample_new(const char *bytes, uint32_t len)
 {

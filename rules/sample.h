@@ -12,6 +12,9 @@ void sample_put(struct buf *b, const struct val *v);     /* appends the encoding
 bool sample_take(struct reader *r, struct val *v);       /* v's string is a view of the row; false: not an encoding */
 #define SAMPLE_MAX 4096
 
+/* Of a JSON object's members in any order, with any space between them. Not seeded: it is kept over restarts. O(len) */
+uint64_t labels_hash(struct str object);
+
 struct sample {                  /* owned */
 	uint32_t len;
 	char bytes[];            /* the encoding */

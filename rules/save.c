@@ -286,6 +286,7 @@ fix_parts(struct back *b, struct save *s)
 		save_part_key(b, i, &key);
 		buf_clear(&s->row);
 		PUT(&s->row, p->time);
+		PUT(&s->row, p->first);
 		PUT(&s->row, p->seq);
 		put_blob(&s->row, p->pos, (uint32_t)p->pos_len);
 		keep_row(&s->fixed, SAVE_PART, STR(""), buf_str(&key), 0, &s->row);

@@ -5,7 +5,7 @@
 #include "rules/back_int.h"
 #include "rules/save.h"
 
-#define SAVE_VERSION 0x77720004u /* "wr", 4: another layout or byte order reads as something else */
+#define SAVE_VERSION 0x77720005u /* "wr", 5: another layout or byte order reads as something else */
 
 struct save_key {
 	struct rule_state *rs;

@@ -33,27 +33,48 @@ memory_free(struct memory *m)
 	free(m);
 }
 
+/* Where the series stands, or would: they are in order of cell and id. */
+static uint32_t
+series_at(const struct memory *m, uint32_t cell, uint64_t id)
+{
+	uint32_t lo = 0, hi = m->nseries;
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		const struct series *s = &m->series[mid];
+		if (s->cell < cell || (s->cell == cell && s->id < id))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* NULL: it is new, and there is no room for it. b NULL: it was stored, and so has room. */
 static struct series *
-series_get(struct key *k, uint32_t cell)
+series_get(struct back *b, struct rule_state *rs, struct key *k, uint32_t cell, uint64_t id)
 {
 	struct memory *m = memory_get(k);
-	for (uint32_t i = 0; i < m->nseries; i++)
-		if (m->series[i].cell == cell)
-			return &m->series[i];
-	if (m->nseries == m->cap_series) { /* by one: a key has a few cells at most */
-		held_grow(m->cap_series * sizeof *m->series, (m->cap_series + 1) * sizeof *m->series);
-		m->series = xrealloc(m->series, ++m->cap_series * sizeof *m->series);
+	uint32_t at = series_at(m, cell, id);
+	if (at < m->nseries && m->series[at].cell == cell && m->series[at].id == id)
+		return &m->series[at];
+	if (b && !series_room(b, rs, m))
+		return NULL;
+	if (m->nseries == m->cap_series) { /* by one: most keys have a few */
+		uint32_t cap = m->cap_series + 1 + m->cap_series / 4;
+		held_grow(m->cap_series * sizeof *m->series, cap * sizeof *m->series);
+		m->series = xrealloc(m->series, cap * sizeof *m->series);
+		m->cap_series = cap;
 	}
-	struct series *s = &m->series[m->nseries++];
-	*s = (struct series){ .cell = cell };
+	struct series *s = &m->series[at];
+	memmove(s + 1, s, (m->nseries++ - at) * sizeof *s);
+	*s = (struct series){ .cell = cell, .id = id };
 	return s;
 }
 
-/* The series takes a sample; gives the one before, owned by the caller, or NULL where there is none any more. */
+/* The series takes a sample and gives the one before, owned by the caller, or NULL where there is none any more. */
 static struct sample *
-series_next(const struct rule_state *rs, struct key *k, uint32_t cell, nsec time, const char *bytes, uint32_t len)
+series_next(const struct rule_state *rs, struct series *s, nsec time, const char *bytes, uint32_t len)
 {
-	struct series *s = series_get(k, cell);
 	struct sample *before = s->prev;
 	if (before && time - s->seen >= rs->rule->forget) {
 		sample_free(before);
@@ -64,10 +85,20 @@ series_next(const struct rule_state *rs, struct key *k, uint32_t cell, nsec time
 	return before;
 }
 
-static void
-grow(struct xsum *sum, const struct sample *before, double now)
+/* Had the partition's source shown records before then? */
+static bool
+shown_before(const struct back *b, uint32_t part, nsec time)
 {
-	double was = before ? sample_val(before).n : now; /* a first sample counts 0 */
+	for (size_t i = 0; i < b->npart; i++)
+		if (b->part[i].source == b->part[part].source && b->part[i].first != NS_NONE && b->part[i].first < time)
+			return true;
+	return false;
+}
+
+/* was: the value before; a first sample counts 0, that of a scrape's new series counts whole. */
+static void
+grow(struct xsum *sum, double was, double now)
+{
 	xsum_part(sum, now);
 	if (now >= was) /* a fall is a reset: the new value counts whole */
 		xsum_part(sum, -was);
@@ -81,7 +112,7 @@ streak_take(struct streak *s, uint8_t test)
 }
 
 void
-series_take(struct rule_state *rs, struct key *k, const struct tuple *t)
+series_take(struct back *b, struct rule_state *rs, struct key *k, const struct tuple *t)
 {
 	const struct rule *r = rs->rule;
 	struct str all = tuple_samples(t);
@@ -93,25 +124,33 @@ series_take(struct rule_state *rs, struct key *k, const struct tuple *t)
 	for (uint32_t i = 0; i < r->ncell && !in.bad; i++) {
 		enum cell_kind kind = r->cell[i].kind;
 		uint8_t test = TRI_NULL;
+		uint64_t id = 0;
 		struct val v;
 		if (!cell_sequenced(kind))
 			continue;
 		if (kind == CELL_STREAK)
 			TAKE(&in, test);
+		if (r->cell[i].labelled)
+			TAKE(&in, id);
 		const char *from = in.p;
 		if (!sample_take(&in, &v) || v.type == V_NULL)
 			continue; /* no sample */
 		uint32_t len = (uint32_t)(in.p - from);
 		void *c = pane_cell(rs, p, i);
 		struct sample *before = NULL;
-		if (kind == CELL_GROWTH || kind == CELL_CHANGES || (kind == CELL_STREAK && r->cell[i].arg2 >= 0))
-			before = series_next(rs, k, i, t->time, from, len);
+		if (kind == CELL_GROWTH || kind == CELL_CHANGES || (kind == CELL_STREAK && r->cell[i].arg2 >= 0)) {
+			struct series *s = series_get(b, rs, k, i, id);
+			if (s == NULL)
+				continue;
+			before = series_next(rs, s, t->time, from, len);
+		}
 		bool same = before && before->len == len && memcmp(before->bytes, from, len) == 0;
 		if (kind == CELL_LAST) {
 			sample_free(*(struct sample **)c);
 			*(struct sample **)c = sample_new(from, len);
 		} else if (kind == CELL_GROWTH) {
-			grow(c, before, v.n);
+			bool whole = before == NULL && r->cell[i].labelled && shown_before(b, t->part, t->time);
+			grow(c, before ? sample_val(before).n : whole ? 0 : v.n, v.n);
 		} else if (kind == CELL_CHANGES) {
 			*(uint64_t *)c += before && !same;
 		} else if (!same) { /* a streak by F passes over samples that show the same F */
@@ -127,17 +166,19 @@ series_forget(struct rule_state *rs, struct key *k, int64_t at)
 	const struct rule *r = rs->rule;
 	nsec last = NS_NONE;
 	struct memory *m = k->memory;
-	for (uint32_t i = 0; m && i < m->nseries;) {
+	uint32_t kept = 0;
+	for (uint32_t i = 0; m && i < m->nseries; i++) {
 		struct series *s = &m->series[i];
 		if (s->seen + r->forget <= at * r->every) {
 			sample_free(s->prev);
-			*s = m->series[--m->nseries];
 			continue;
 		}
 		if (s->seen > last)
 			last = s->seen;
-		i++;
+		m->series[kept++] = *s;
 	}
+	if (m)
+		m->nseries = kept;
 	return last == NS_NONE ? NEVER : (last + r->forget + r->every - 1) / r->every;
 }
 
@@ -149,6 +190,7 @@ memory_save(const struct memory *m, struct buf *b)
 	PUT(b, m->nseries);
 	for (uint32_t i = 0; i < m->nseries; i++) {
 		PUT(b, m->series[i].cell);
+		PUT(b, m->series[i].id);
 		PUT(b, m->series[i].seen);
 		put_blob(b, m->series[i].prev->bytes, m->series[i].prev->len);
 	}
@@ -165,8 +207,10 @@ memory_load(struct key *k, struct reader *r)
 	TAKE(r, n);
 	for (uint32_t i = 0; i < n && !r->bad; i++) {
 		uint32_t cell;
+		uint64_t id;
 		TAKE(r, cell);
-		struct series *s = series_get(k, cell);
+		TAKE(r, id);
+		struct series *s = series_get(NULL, NULL, k, cell, id);
 		TAKE(r, s->seen);
 		const char *p = take_blob(r, &len);
 		sample_free(s->prev);

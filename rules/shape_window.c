@@ -100,7 +100,7 @@ window_tuple(struct back *b, struct rule_state *rs, const struct tuple *t)
 	if (rs->rule->carry.n || rs->rule->samples)
 		key_carry(rs, k, carried_of(rs, t, k->carry));
 	if (t->samples)
-		series_take(rs, k, t);
+		series_take(b, rs, k, t);
 }
 
 void
