@@ -12,8 +12,10 @@
 #include "ingest/source.h"
 #include "sinks/sink.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define RULE_FILES_MAX 1000
 #define KEYS_MAX 64
@@ -270,6 +272,9 @@ files_take(struct load *l, struct rt_test *t, const struct node *v)
 		return;
 	for (size_t i = 0; i < list.n; i++) {
 		char *path = path_join(l->b.dir, list.v[i]);
+		if (access(path, R_OK) != 0)
+			diag(l->b.d, v->kind == NODE_LIST ? v->item[i]->loc : v->loc, "records_file: cannot read %s: %s", path,
+				strerror(errno));
 		free(list.v[i]);
 		list.v[i] = path;
 	}

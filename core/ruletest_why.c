@@ -202,9 +202,14 @@ say_seen(const struct asked *q, struct seen_key *k, struct buf *out)
 		const struct seen_line *l = &k->line[i % LINES_SHOWN];
 		buf_addz(out, "        ");
 		rt_time(l->at, out);
-		buf_printf(out, " %s%s%s\n", l->text, *l->note ? "  <- " : "", l->note);
+		buf_printf(out, " %s%s%s", l->text, *l->note ? "  <- " : "", l->note);
+		if (q->ask->rule->shape == SHAPE_PAIR && strcmp(l->note, "opens") == 0) {
+			buf_addz(out, ": fires at ");
+			rt_time(l->at + q->ask->rule->within, out);
+			buf_addz(out, " if it is the first and nothing closes it");
+		}
+		buf_addc(out, '\n');
 	}
-	(void)q;
 }
 
 /* Real logs may hold some, and results go to CI. */
