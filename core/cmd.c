@@ -82,7 +82,7 @@ static const char more_test[] =
 	"\n"
 	"Times count from 2000-01-01T00:00:00Z; a time as in logs is taken too. `at` asks for the state after everything of that\n"
 	"instant: ok (no alert), pending, firing, resolved. Only what is named is compared: key, level, value, count, title, message,\n"
-	"labels, metadata, cause, runbook, session_id, user_id, stage, event; all of one alert, any key that fits.\n"
+	"labels, metadata, cause, runbook, session_id, user_id, stage, event; all of one alert, as last told; any key that fits.\n"
 	"records_file: F  takes real logs, their times, and the source's format. source: NAME  says which source the records are of;\n"
 	"records: {NAME: |..}  feeds several.\n";
 static const struct cmd_opt opts_status[] = {

@@ -221,7 +221,7 @@ key_take(struct load *l, const struct node *v, struct rt_expect *x)
 	x->key = v;
 	if (l->reader.parser == NULL || x->rule == NULL)
 		return;
-	const struct keyset *ks = &l->f->app.rules->keyset[x->rule->keyset];
+	const struct keyset *ks = &l->f->app.rules->keyset[x->rule->keyset_out];
 	for (size_t i = 0; i < v->n; i++) {
 		size_t k = 0;
 		while (k < ks->n && strcmp(ks->name[k], v->key[i]->s) != 0)

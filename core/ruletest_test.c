@@ -124,7 +124,7 @@ states(void)
 	const char *two = "  records: |\n    0s {\"k\":1,\"v\":11}\n    20s {\"k\":2,\"v\":12}\n    40s {\"k\":3,\"v\":1}\n";
 	ok(passes(two, "  - {at: 35s, rule: hit, state: firing}\n"), "no key: any key that is so");
 	ok(passes(two, "  - {at: 35s, rule: hit, state: resolved}\n"), "of several");
-	ok(fails(two, "  - {at: 35s, rule: hit, state: ok}\n", "{\"k\":2} is firing since 20s: level warning, value 12, count 1"),
+	ok(fails(two, "  - {at: 35s, rule: hit, state: ok}\n", "{\"k\":2} is firing since 20s; told then: level warning, value 12, count 1"),
 		"ok: none may be open");
 	ok(passes(two, "  - {at: 50s, rule: hit, state: ok}\n"), "resolved is ok");
 	ok(passes(two, "  - {at: 35s, rule: hit, state: firing, key: {k: 2}, value: 12, level: warning, count: 1}\n"), "fields of one alert");

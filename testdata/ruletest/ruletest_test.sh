@@ -40,7 +40,7 @@ sed -E 's/ time="[0-9.]+"/ time="T"/g' "$dir/junit.xml" >"$dir/junit"
 same junit.xml "$dir/junit"
 result $? "the same as JUnit XML"
 python3 -c 'import sys, xml.etree.ElementTree as t; s = t.parse(sys.argv[1]).getroot()[0]
-sys.exit(not (s.get("tests") == "6" and s.get("failures") == "5" == str(len(s.findall("testcase/failure")))))' "$dir/junit.xml"
+sys.exit(not (s.get("tests") == "7" and s.get("failures") == "6" == str(len(s.findall("testcase/failure")))))' "$dir/junit.xml"
 result $? "which an XML parser reads, with its sums"
 says broken.txt 2 broken_test.yaml
 says nosource.txt 2 nosource_test.yaml
