@@ -66,6 +66,25 @@ static const struct cmd_opt opts_test[] = {
 		.help = "rules that never fired, and parts of conditions that were never true or never false" },
 	{ 0 },
 };
+static const char more_test[] =
+	"rules: ../rules/media.yaml            # or a list; or config: ../weir.yaml, with its sources\n"
+	"tests:\n"
+	"- name: one failing stage pages once and clears\n"
+	"  records: |                           # TIME [xN] [every D] {JSON}; {n} counts from 0\n"
+	"    0s  x38  every 1s  {\"stage\":\"merge\",\"level\":\"INFO\",\"id\":{n}}\n"
+	"    38s x5   every 1s  {\"stage\":\"merge\",\"level\":\"ERROR\"}\n"
+	"    1m2s {\"stage\":\"merge\",\"level\":\"INFO\"}\n"
+	"  until: 30m                           # default: the last record, or the last `at`\n"
+	"  expect:\n"
+	"  - {at: 45s, rule: error-rate, state: firing, key: {stage: merge}, level: critical}\n"
+	"  - {never: stuck-session}             # fires for no key, or not for key: {..}\n"
+	"  - {count: {rule: error-rate, event: firing, is: 1}}\n"
+	"\n"
+	"Times count from 2000-01-01T00:00:00Z; a time as in logs is taken too. `at` asks for the state after everything of that\n"
+	"instant: ok (no alert), pending, firing, resolved. Only what is named is compared: key, level, value, count, title, message,\n"
+	"labels, metadata, cause, runbook, session_id, user_id, stage, event; all of one alert, as last told; any key that fits.\n"
+	"records_file: F  takes real logs, their times, and the source's format. source: NAME  says which source the records are of;\n"
+	"records: {NAME: |..}  feeds several.\n";
 static const struct cmd_opt opts_status[] = {
 	CONFIG(false),
 	{ .name = "state", .type = OPT_STR, .off = offsetof(struct cmd_opts, state), .metavar = "DIR",
@@ -83,7 +102,7 @@ const struct cmd cmds[] = {
 	{ .name = "check", .help = "all that can be wrong in a configuration; with logs: what each rule would see in them",
 		.opts = opts_check, .operands = "[-- LOG..]", .max_operands = SIZE_MAX, .run = cmd_check },
 	{ .name = "test", .help = "rule unit tests: records on a virtual clock, and what the alerts should be",
-		.opts = opts_test, .operands = "FILE..", .max_operands = SIZE_MAX, .run = cmd_test_files },
+		.more = more_test, .opts = opts_test, .operands = "FILE..", .max_operands = SIZE_MAX, .run = cmd_test_files },
 	{ .name = "status", .help = "health and figures of a running or stopped weir",
 		.opts = opts_status, .any_of = { "config", "state" }, .run = cmd_status },
 	{ .name = "help", .help = "this page; or a command, source, sink, rule, or one kind of source or sink",

@@ -49,6 +49,7 @@ struct cmd_opt {
 struct cmd {
 	const char *name;
 	const char *help;         /* one line, no full stop */
+	const char *more;         /* what `weir help COMMAND` adds after the options; NULL */
 	const struct cmd_opt *opts;
 	const char *operands;     /* for the usage line: "[FILE..]"; NULL: takes none */
 	size_t max_operands;

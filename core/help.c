@@ -137,7 +137,7 @@ help_cmd(const struct cmd *c, struct buf *out)
 		buf_printf(out, " %s", c->operands);
 	buf_printf(out, "\n\n%s\n", c->help);
 	if (!c->opts->name)
-		return;
+		return; /* none that has no options has more to say */
 	buf_addc(out, '\n');
 	for (const struct cmd_opt *p = c->opts; p->name; p++) {
 		struct buf left;
@@ -146,6 +146,8 @@ help_cmd(const struct cmd *c, struct buf *out)
 		buf_printf(out, "  %-16s  %s\n", buf_z(&left), p->help);
 		buf_free(&left);
 	}
+	if (c->more)
+		buf_printf(out, "\n%s", c->more);
 }
 
 static void

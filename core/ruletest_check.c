@@ -247,9 +247,13 @@ say_alert(const struct rt_expect *x, const struct alert *a, nsec at, struct buf 
 	buf_printf(out, "    %s%s%s since ", strcmp(a->key, "{}") ? a->key : "", strcmp(a->key, "{}") ? " is " : "",
 		s == RT_OK ? "ok (it was over at once)" : a->event == EV_DROPPED ? "resolved (dropped before it fired)" : rt_state_name[s]);
 	rt_time(a->timestamp, out);
-	buf_printf(out, ": level %s, value %s, count %lld", level_name[a->level], a->value ? a->value : "null", (long long)a->count);
+	buf_printf(out, "; told then: level %s, value %s, count %lld", level_name[a->level], a->value ? a->value : "null", (long long)a->count);
 	if (a->cause)
 		buf_printf(out, ", cause %s", a->cause);
+	if (s == RT_PENDING) {
+		buf_addz(out, "; fires no sooner than ");
+		rt_time(a->timestamp + x->rule->for_[a->level], out);
+	}
 	buf_addc(out, '\n');
 	for (int w = 0; w < RT_WANTS; w++)
 		if (x->want[w] && w > RT_NUMBER && w != RT_CAUSE && w != RT_EVENT && !want_is((enum rt_want)w, x->want[w], a))

@@ -200,7 +200,7 @@ rt_cover_report(const struct rt_cover *c, struct buf *out)
 			buf_printf(out, "  %s:%d: %s never fired\n", v->file, v->line, v->name);
 		for (size_t k = 0; k < v->n; k++) {
 			const struct branch *b = &v->v[k];
-			if (b->yes && b->no)
+			if ((b->yes && b->no) || (!b->yes && !b->no && !b->root)) /* of what was never evaluated the whole says enough */
 				continue;
 			buf_printf(out, "  %s:%d: %s, %s%s%s: never %s: %s\n", v->file, v->line, v->name, b->what, b->level >= 0 ? " " : "",
 				b->level >= 0 ? level_name[b->level] : "", b->yes ? "false" : b->no ? "true" : "evaluated", v->text[k]);

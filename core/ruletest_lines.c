@@ -85,7 +85,7 @@ json_check(struct rt_reader *r, const struct bind *b, struct rt_line *line, stru
 	r->rec.raw = buf_str(&json);
 	enum parse_verdict v = parse(r->parser, &r->rec, &r->arena);
 	if (v != PARSE_OK)
-		diag(b->d, at, "this record is no JSON object (%s)", verdict_name[v]);
+		diag(b->d, at, "this record is no JSON object (%s)%s", verdict_name[v], line->numbered ? "; {n} is 0 in it" : "");
 	else
 		line->stamped = own_time(&r->rec, &r->source[line->source]) != NS_NONE;
 	arena_reset(&r->arena);

@@ -12,8 +12,10 @@
 #include "ingest/source.h"
 #include "sinks/sink.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define RULE_FILES_MAX 1000
 #define KEYS_MAX 64
@@ -219,7 +221,7 @@ key_take(struct load *l, const struct node *v, struct rt_expect *x)
 	x->key = v;
 	if (l->reader.parser == NULL || x->rule == NULL)
 		return;
-	const struct keyset *ks = &l->f->app.rules->keyset[x->rule->keyset];
+	const struct keyset *ks = &l->f->app.rules->keyset[x->rule->keyset_out];
 	for (size_t i = 0; i < v->n; i++) {
 		size_t k = 0;
 		while (k < ks->n && strcmp(ks->name[k], v->key[i]->s) != 0)
@@ -270,6 +272,9 @@ files_take(struct load *l, struct rt_test *t, const struct node *v)
 		return;
 	for (size_t i = 0; i < list.n; i++) {
 		char *path = path_join(l->b.dir, list.v[i]);
+		if (access(path, R_OK) != 0)
+			diag(l->b.d, v->kind == NODE_LIST ? v->item[i]->loc : v->loc, "records_file: cannot read %s: %s", path,
+				strerror(errno));
 		free(list.v[i]);
 		list.v[i] = path;
 	}

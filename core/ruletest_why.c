@@ -126,7 +126,7 @@ look_back(void *arg, struct eval *e, const struct rule *r, struct str key, nsec 
 static bool
 record_key(const struct ruleset *rs, const struct rule *r, struct eval *e, struct buf *out)
 {
-	const struct keyset *ks = &rs->keyset[r->keyset];
+	const struct keyset *ks = &rs->keyset[r->keyset_out]; /* with the value of a `first` rule */
 	for (size_t i = 0; i < ks->n; i++) {
 		struct val v = ks->slot[i] < 0 ? eval_value(e, ks->expr[i]) : eval_slot(e, ks->slot[i]);
 		if (v.type == V_NULL || (v.type == V_NUM && !isfinite(v.n)))
@@ -202,9 +202,19 @@ say_seen(const struct asked *q, struct seen_key *k, struct buf *out)
 		const struct seen_line *l = &k->line[i % LINES_SHOWN];
 		buf_addz(out, "        ");
 		rt_time(l->at, out);
-		buf_printf(out, " %s%s%s\n", l->text, *l->note ? "  <- " : "", l->note);
+		buf_printf(out, " %s%s%s", l->text, *l->note ? "  <- " : "", l->note);
+		if (q->ask->rule->shape == SHAPE_PAIR && strcmp(l->note, "opens") == 0) {
+			buf_addz(out, ": fires at ");
+			rt_time(l->at + q->ask->rule->within, out);
+			buf_addz(out, " if it is the first and nothing closes it");
+		}
+		if (q->ask->rule->shape == SHAPE_PRESENCE && q->ask->rule->first < 0) {
+			buf_addz(out, "  <- fires at ");
+			rt_time(l->at + q->ask->rule->absent, out);
+			buf_addz(out, " if none follows");
+		}
+		buf_addc(out, '\n');
 	}
-	(void)q;
 }
 
 /* Real logs may hold some, and results go to CI. */

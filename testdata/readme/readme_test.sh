@@ -71,6 +71,7 @@ while read -r -u 3 command rest; do
 	case $rest in
 	check*) grep -q 'error-rate: saw 5 of 5 records' "$dir/out" ;;
 	replay*) grep -q 'CRITICAL error-rate {tenant=acme}: acme: .*% of operations failed in 5m' "$dir/out" ;;
+	test*) grep -qx '1 passed, 0 failed' "$dir/out" ;;
 	status*) grep -q 'app.log' "$dir/out" ;;
 	*) false ;;
 	esac
