@@ -111,6 +111,15 @@ rule_file_add(struct config *c, const char *path)
 	l->v[l->n++] = xstrdup(path);
 }
 
+/* A pattern leaves out what `weir test` reads: tests stand beside their rules. */
+static bool
+is_test_file(const char *path)
+{
+	static const char end[] = ".test.yaml";
+	size_t n = strlen(path);
+	return n >= sizeof end - 1 && strcmp(path + n - (sizeof end - 1), end) == 0;
+}
+
 /* The files that one entry of `rules:` names, sorted, onto c->rule_file. */
 static void
 glob_take(struct load *l, const struct node *v)
@@ -137,7 +146,8 @@ glob_take(struct load *l, const struct node *v)
 		qsort(g.gl_pathv, g.gl_pathc, sizeof *g.gl_pathv, by_bytes);
 		c->rule_file.v = xrealloc(c->rule_file.v, (c->rule_file.n + g.gl_pathc) * sizeof *c->rule_file.v);
 		for (size_t i = 0; i < g.gl_pathc; i++)
-			rule_file_add(c, g.gl_pathv[i]);
+			if (!magic || !is_test_file(g.gl_pathv[i]))
+				rule_file_add(c, g.gl_pathv[i]);
 	}
 	globfree(&g);
 	buf_free(&b);

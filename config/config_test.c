@@ -101,7 +101,7 @@ test_rest(const struct config *c)
 	ok(c->retain_alerts == INT64_C(30) * 86400 * NS_PER_S && c->give_up == 3600 * NS_PER_S, "retention, give_up");
 	isz(c->state, "testdata/config/good/data/state", "state is relative to the folder");
 	ok(c->rule_file.n == 2, "a file that two patterns name is read once");
-	isz(c->rule_file.v[1], "testdata/config/good/rules/b.yaml", "rule files in order");
+	isz(c->rule_file.v[1], "testdata/config/good/rules/b.yaml", "rule files in order, without the tests beside them");
 	ok(c->nrule == 6, "six rules");
 	isz(c->rule[0].runbook.s, "http://runbooks.example/k3y", "rule_env allows MONITORING_*");
 }

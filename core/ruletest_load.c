@@ -226,7 +226,8 @@ key_take(struct load *l, const struct node *v, struct rt_expect *x)
 		size_t k = 0;
 		while (k < ks->n && strcmp(ks->name[k], v->key[i]->s) != 0)
 			k++;
-		if (k == ks->n)
+		const char *first = x->rule->def->first.s; /* its value stands in the alert's key beside `by` */
+		if (k == ks->n && (first == NULL || strcmp(first, v->key[i]->s) != 0))
 			diag_unknown(&l->b, v->key[i], (const char *const *)ks->name, ks->n, "key: the rule's `by`");
 		else
 			node_text(&l->b, v->key[i]->s, v->item[i]);

@@ -156,6 +156,8 @@ said_of(struct said *s, struct back *b, struct rule_state *rs, const struct key 
 		case TPL_WITHIN:
 		case TPL_HOLD: {
 			nsec d = i == TPL_OVER ? r->def->over : i == TPL_WITHIN ? r->within : r->hold;
+			if (i == TPL_WITHIN && r->shape == SHAPE_PRESENCE && r->first < 0)
+				d = r->absent;
 			if (d == NS_NONE)
 				break;
 			dur_text(d, text);

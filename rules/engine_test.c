@@ -264,6 +264,97 @@ static const struct engine_case pairs[] = {
 		"10.000 firing p warning {\"k\":1} value=null count=1 start=10.000\n", false },
 };
 
+/* ---- presence ---- */
+
+static const struct engine_case presence[] = {
+	{ "absent: fires at last + absent, resolves at the next record, again after it",
+		"rules:\n- {rule: q, by: k, absent: 5s, forget: 1h}\n", "a",
+		"a 0 'k':1\na 4.999 'k':1\na 9.998 'k':1\na 20 'k':1\na 22 'k':2\na 26 'k':3\n", 0,
+		"14.998 firing q warning {\"k\":1} value=null count=1 start=14.998\n"
+		"20.000 resolved q warning {\"k\":1} value=null count=1 start=14.998\n"
+		"25.000 firing q warning {\"k\":1} value=null count=1 start=25.000\n", false },
+	{ "absent: expected keys count from the first record of the sources, others from their own; both forgotten or not",
+		"rules:\n- {rule: q, by: k, absent: 5s, expect: [x, y], forget: 20s}\n", "a",
+		"a 1 'k':'y'\na 2 'k':'z'\na 50 'k':'y'\n", 0,
+		"6.000 firing q warning {\"k\":\"x\"} value=null count=1 start=6.000\n"
+		"6.000 firing q warning {\"k\":\"y\"} value=null count=1 start=6.000\n"
+		"7.000 firing q warning {\"k\":\"z\"} value=null count=1 start=7.000\n"
+		"22.000 resolved q warning {\"k\":\"z\"} value=null count=1 start=7.000 cause=forgotten\n"
+		"50.000 resolved q warning {\"k\":\"y\"} value=null count=1 start=6.000\n", false },
+	{ "absent: without by the rule is one key, though where takes none",
+		"rules:\n- {rule: q, absent: 5s, where: e == \"x\"}\n", "a",
+		"a 1 'n':1\na 4 'n':1\na 9 'n':1,'e':'x'\na 13 'n':1\na 15 'n':1\n", 0,
+		"6.000 firing q warning {} value=null count=1 start=6.000\n"
+		"9.000 resolved q warning {} value=null count=1 start=6.000\n"
+		"14.000 firing q warning {} value=null count=1 start=14.000\n", false },
+	{ "absent: a key of two values is expected as a list",
+		"rules:\n- {rule: q, by: [k, n], absent: 5s, expect: [[a, 1], [b, 2]]}\n", "a",
+		"a 0 'k':'a','n':1\na 5 'k':'a','n':1\na 9 'k':'a','n':1\n", 0,
+		"5.000 firing q warning {\"k\":\"a\",\"n\":1} value=null count=1 start=5.000\n"
+		"5.000 resolved q warning {\"k\":\"a\",\"n\":1} value=null count=1 start=5.000\n"
+		"5.000 firing q warning {\"k\":\"b\",\"n\":2} value=null count=1 start=5.000\n", false },
+	{ "first: shown before learn ends is learnt in silence; a value is an alert of its own",
+		"rules:\n- {rule: q, by: k, first: e, learn: 10s, hold: 3s}\n", "a",
+		"a 0 'k':1,'e':'a'\na 9.999 'k':1,'e':'b'\na 10 'k':1,'e':'c'\na 11 'k':1,'e':'b'\na 12 'k':1,'e':'c'\n"
+		"a 15 'k':2,'e':'c'\na 20 'k':1,'e':'d'\na 30 'k':1\n", 0,
+		"10.000 firing q warning {\"k\":1,\"e\":\"c\"} value=null count=1 start=10.000\n"
+		"13.000 resolved q warning {\"k\":1,\"e\":\"c\"} value=null count=1 start=10.000\n"
+		"20.000 firing q warning {\"k\":1,\"e\":\"d\"} value=null count=1 start=20.000\n"
+		"23.000 resolved q warning {\"k\":1,\"e\":\"d\"} value=null count=1 start=20.000\n", false },
+	{ "first: a value not seen for forget is new again",
+		"rules:\n- {rule: q, first: e, learn: 0s, hold: 2s, forget: 10s}\n", "a",
+		"a 0 'e':'a'\na 5 'e':'a'\na 14 'e':'a'\na 30 'e':'a'\na 40 'n':1\n", 0,
+		"0.000 firing q warning {\"e\":\"a\"} value=null count=1 start=0.000\n"
+		"2.000 resolved q warning {\"e\":\"a\"} value=null count=1 start=0.000\n"
+		"30.000 firing q warning {\"e\":\"a\"} value=null count=1 start=30.000\n"
+		"32.000 resolved q warning {\"e\":\"a\"} value=null count=1 start=30.000\n", false },
+};
+
+/* ---- samples in order ---- */
+
+static const struct engine_case sequences[] = {
+	{ "window: increase counts resets whole, a first sample 0; the sample before outlives the window",
+		"rules:\n- {rule: w, by: k, over: 2s, every: 1s, when: increase(n) >= 1, forget: 1h}\n", "a",
+		"a 0 'k':1,'n':100\na 1 'k':1,'n':103\na 10 'k':1,'n':5\na 11 'k':1\na 20 'k':1,'n':5\na 30 'k':1,'n':7.5\na 40 'k':2\n", 0,
+		"2.000 firing w warning {\"k\":1} value=3 count=2 start=2.000\n"
+		"4.000 resolved w warning {\"k\":1} value=0 count=0 start=2.000 cause=no data\n"
+		"11.000 firing w warning {\"k\":1} value=5 count=1 start=11.000\n"
+		"13.000 resolved w warning {\"k\":1} value=0 count=1 start=11.000\n"
+		"31.000 firing w warning {\"k\":1} value=2.5 count=1 start=31.000\n"
+		"33.000 resolved w warning {\"k\":1} value=0 count=0 start=31.000 cause=no data\n", false },
+	{ "window: a scrape's series are told apart by their labels, in any order of them; a new one counts whole",
+		"rules:\n- {rule: w, over: 2s, every: 1s, when: 'increase(jobs{r=\"e\"}) > 0'}\n", "a",
+		"a 0 'metric':'jobs','labels':{'r':'e','i':'1'},'value':900\na 0 'metric':'jobs','labels':{'r':'e','i':'2'},'value':20\n"
+		"a 10 'metric':'jobs','labels':{'r':'e','i':'1'},'value':900\na 10 'metric':'jobs','labels':{'i':'2', 'r':'e'},'value':20\n"
+		"a 20 'metric':'jobs','labels':{'r':'e','i':'1'},'value':901\na 20 'metric':'jobs','labels':{'r':'e','i':'2'},'value':19\n"
+		"a 30 'metric':'jobs','labels':{'r':'e','i':'3'},'value':4\na 30 'metric':'jobs','labels':{'r':'s','i':'3'},'value':40\n"
+		"a 40 'metric':'other','labels':{'r':'e','i':'3'},'value':7\n", 0,
+		"21.000 firing w warning {} value=20 count=2 start=21.000\n"
+		"23.000 resolved w warning {} value=0 count=0 start=21.000\n"
+		"31.000 firing w warning {} value=4 count=2 start=31.000\n"
+		"33.000 resolved w warning {} value=0 count=0 start=31.000\n", false },
+	{ "window: changes and streaks, by sample and by change; null breaks the row",
+		"rules:\n- {rule: c, by: k, over: 10s, every: 10s, when: changes(e) == 2, no_data: keep}\n"
+		"- {rule: s, by: k, over: 10s, every: 10s, when: streak(n > 1) == 2, no_data: keep}\n"
+		"- {rule: f, by: k, over: 10s, every: 10s, when: 'streak(n > 1, e) == 2', no_data: keep}\n", "a",
+		"a 0 'k':1,'e':'a','n':2\na 1 'k':1,'e':'b'\na 2 'k':1,'e':'b','n':2\na 3 'k':1,'e':'a','n':2\n"
+		"a 4 'k':2,'e':'a','n':1\na 5 'k':2,'e':'b','n':3\na 6 'k':2,'e':'b','n':0\na 7 'k':2,'e':'c','n':3\na 30 'k':3\n", 0,
+		"10.000 firing c warning {\"k\":1} value=2 count=4 start=10.000\n"
+		"10.000 firing c warning {\"k\":2} value=2 count=4 start=10.000\n"
+		"10.000 firing s warning {\"k\":1} value=2 count=4 start=10.000\n"
+		"10.000 firing f warning {\"k\":2} value=2 count=4 start=10.000\n", false },
+	{ "window: last is the newest value there is, by time; distinct and stddev",
+		"rules:\n- {rule: l, by: k, over: 10s, every: 10s, when: last(n) == 7 and distinct(n) == 2 and stddev(n) == 2}\n", "a",
+		"a 1 'k':1,'n':3\na 3 'k':1,'n':7\na 5 'k':1,'n':7\na 4 'k':1,'n':3\na 5.5 'k':1\na 40 'k':2\n", 0,
+		"10.000 firing l warning {\"k\":1} value=7 count=5 start=10.000\n"
+		"20.000 resolved l warning {\"k\":1} value=null count=0 start=10.000 cause=no data\n", false },
+	{ "window: a baseline is the lower median of the windows before, from three on",
+		"rules:\n- {rule: b, by: k, over: 2s, every: 2s, when: 'count() > 2 * baseline(count(), 8s)'}\n", "a",
+		"a 0.5 'k':1\na 2.5 'k':1\na 4.5 'k':1\na 6.5 'k':1\na 8.5 'k':1\na 8.6 'k':1\na 8.7 'k':1\na 20 'k':2\n", 0,
+		"10.000 firing b warning {\"k\":1} value=3 count=3 start=10.000\n"
+		"12.000 resolved b warning {\"k\":1} value=0 count=0 start=10.000 cause=no data\n", false },
+};
+
 static void
 worked_example(void)
 {
@@ -434,6 +525,10 @@ main(void)
 		run_case(&windows[i]);
 	for (size_t i = 0; i < COUNT_OF(pairs); i++)
 		run_case(&pairs[i]);
+	for (size_t i = 0; i < COUNT_OF(presence); i++)
+		run_case(&presence[i]);
+	for (size_t i = 0; i < COUNT_OF(sequences); i++)
+		run_case(&sequences[i]);
 	worked_example();
 	hold_zero_ids();
 	pure_ids();

@@ -47,6 +47,7 @@ static const char *const menu[] = {
 	"over: 5s, every: 1s, when: distinct(k) > 2 or distinct(n) > 4 or stddev(n) > 3",
 	"by: s, over: 2s, every: 1s, when: 'count() > 1.5 * baseline(count(), 10s)'",
 	"by: s, over: 2s, every: 2s, when: 'avg(n) > 1.2 * baseline(avg(n), 9s) or max(n) > baseline(p50(n), 8s) + 4', no_data: evaluate",
+	"by: k, over: 4s, every: 2s, when: 'increase(m{}) > 5 or changes(m{x=\"q\"}) > 1', forget: 20s",
 	"by: k, absent: 4s, expect: [a, b, 1]",
 	"by: [k, s], absent: 3s, where: n > 2, forget: 40s",
 	"by: k, first: n, hold: 2s",
@@ -80,6 +81,8 @@ make_line(struct rig *r, size_t part, double *t)
 	buf_printf(b, "\"n\":%s,\"k\":%s,\"s\":\"%c\"", sums[rnd(COUNT_OF(sums))], rnd(4) ? rnd(2) ? "1" : "1.0" : "\"a\\\"b\"", 'p' + rnd(3));
 	if (rnd(2))
 		buf_printf(b, ",\"e\":\"%c\"", "ocx"[rnd(3)]);
+	if (rnd(3) == 0)
+		buf_printf(b, ",\"metric\":\"m\",\"labels\":{\"x\":\"%c\",\"y\":\"%u\"},\"value\":%u", "pq"[rnd(2)], rnd(2), rnd(9));
 	buf_addz(b, "}\n");
 }
 
