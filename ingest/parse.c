@@ -421,12 +421,21 @@ check_bytes(struct str s)
 #ifdef __SSE2__
 	const __m128i vt = _mm_set1_epi8('\v');
 	__m128i any = _mm_setzero_si128(), least = _mm_set1_epi8(-1); /* the least of byte - '\v', unsigned: 0 or 1 is bad */
-	for (size_t at = 0; i < s.len && s.len >= 16; i = at + 16) { /* the last step overlaps the one before */
-		at = i + 16 <= s.len ? i : s.len - 16;
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + at));
-		any = _mm_or_si128(any, v);
-		least = _mm_min_epu8(least, _mm_sub_epi8(v, vt));
+#define SEE(at) do { \
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + (at))); \
+	any = _mm_or_si128(any, v); \
+	least = _mm_min_epu8(least, _mm_sub_epi8(v, vt)); \
+} while (0)
+	for (; i + 64 <= s.len; i += 64)
+		for (size_t at = i; at < i + 64; at += 16)
+			SEE(at);
+	for (; i + 16 <= s.len; i += 16)
+		SEE(i);
+	if (i < s.len && s.len >= 16) { /* the last one overlaps the one before */
+		SEE(s.len - 16);
+		i = s.len;
 	}
+#undef SEE
 	high = _mm_movemask_epi8(any) != 0;
 	white = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8(1)), least)) != 0;
 #endif
