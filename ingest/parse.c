@@ -56,7 +56,7 @@ struct parser {
 	bool again;        /* ... and a value under the better one was taken back: slots do not tell what the other had */
 	bool exact;        /* second pass: each spelling has its own cell */
 	bool odd;          /* exact, or a joined spelling was met in this record */
-	struct guess *guess, *guess_last; /* of the next key of the object that is open */
+	struct guess *guess; /* of the next key of the object that is open */
 	uint64_t serial;
 	struct slice *cell;
 	struct trie trie;
@@ -108,6 +108,10 @@ static inline void
 put(struct parser *p, const struct node *n, const char *ptr, size_t len, enum slice_kind kind)
 {
 	const struct term *t = n->term;
+	if (LIKELY(n->plain >= 0 && !p->odd)) { /* nothing of a lower rank can be there */
+		p->rec->slot[n->plain] = (struct slice){ ptr, (uint32_t)len, (uint8_t)kind, 0 };
+		return;
+	}
 	for (uint32_t i = 0; i < n->nterm; i++, t++) {
 		struct slice v = { ptr, (uint32_t)len, (uint8_t)kind, t->rank };
 		struct slice *to = &p->rec->slot[t->slot];
@@ -264,7 +268,7 @@ static inline int
 key(struct parser *p, const unsigned char *ptr, size_t len)
 {
 	struct guess *g = p->guess;
-	p->guess += g < p->guess_last;
+	p->guess = g->next;
 	return LIKELY(guess_right(g, ptr, len)) ? key_is(p, g->node) : key_miss(p, g, ptr, len);
 }
 
@@ -279,8 +283,6 @@ static int
 on_key(void *ctx, const unsigned char *ptr, size_t len)
 {
 	struct parser *p = ctx;
-	if (UNLIKELY(p->skip))
-		return 1;
 	if (UNLIKELY(!in_line(p, ptr)))
 		return key_decoded(p, ptr, len);
 	return key(p, ptr, len);
@@ -291,7 +293,6 @@ node_enter(struct parser *p, struct node *n)
 {
 	p->node = n;
 	p->guess = n->guess;
-	p->guess_last = n->guess + GUESSES - 1; /* beyond it all keys share the last place */
 }
 
 static int
@@ -338,8 +339,6 @@ container_end(struct parser *p)
 	const struct frame *f = &p->frame[p->depth];
 	p->node = f->node;
 	p->guess = f->guess;
-	if (f->node)
-		p->guess_last = f->node->guess + GUESSES - 1;
 	p->want = NULL;
 	if (f->value)
 		put(p, f->value, p->line + f->start, yajl_get_bytes_consumed(p->yajl) - f->start, K_JSON);
@@ -419,12 +418,11 @@ check_bytes(struct str s)
 	bool high = false, white = false;
 	size_t i = 0;
 #ifdef __SSE2__
-	const __m128i vt = _mm_set1_epi8('\v');
-	__m128i any = _mm_setzero_si128(), least = _mm_set1_epi8(-1); /* the least of byte - '\v', unsigned: 0 or 1 is bad */
+	__m128i any = _mm_setzero_si128(), least = _mm_set1_epi8(-1);
 #define SEE(at) do { \
 	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + (at))); \
 	any = _mm_or_si128(any, v); \
-	least = _mm_min_epu8(least, _mm_sub_epi8(v, vt)); \
+	least = _mm_min_epu8(least, v); \
 } while (0)
 	for (; i + 64 <= s.len; i += 64)
 		for (size_t at = i; at < i + 64; at += 16)
@@ -437,7 +435,8 @@ check_bytes(struct str s)
 	}
 #undef SEE
 	high = _mm_movemask_epi8(any) != 0;
-	white = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8(1)), least)) != 0;
+	if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8('\f')), least)) != 0)
+		white = memchr(s.ptr, '\v', s.len) != NULL || memchr(s.ptr, '\f', s.len) != NULL; /* or only tabs */
 #endif
 	for (; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];

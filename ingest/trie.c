@@ -44,10 +44,11 @@ child_of(struct node *n, struct str key)
 		table_resize(n, TABLE_MIN_LOG2);
 		n->guess = xcalloc(GUESSES, sizeof *n->guess);
 		for (int i = 0; i < GUESSES; i++)
-			n->guess[i].len = UINT32_MAX;
+			n->guess[i] = (struct guess){ .len = UINT32_MAX, .next = &n->guess[i < GUESSES - 1 ? i + 1 : i] };
 	} else if (4 * (n->nchild + 1) > n->mask + 1)
 		table_resize(n, 32 - n->shift + 1);
 	c = xcalloc(1, sizeof *c);
+	c->plain = -1;
 	table_put(n, (struct entry){ .key = xstr(key), .len = (uint32_t)key.len,
 			.tag = key_tag((const unsigned char *)key.ptr, key.len), .node = c });
 	n->nchild++;
@@ -90,6 +91,7 @@ add_spelling(struct trie *t, const struct path *p, uint32_t slot, uint32_t joine
 	n->term = xrealloc(n->term, (n->nterm + 1) * sizeof *n->term);
 	GROW(t->slot, t->ncell, t->cap);
 	t->slot[t->ncell] = slot;
+	n->plain = n->nterm == 0 && rank == 0 ? (int64_t)slot : -1;
 	n->term[n->nterm++] = (struct term){ .slot = slot, .cell = (uint32_t)t->ncell++, .rank = rank };
 }
 
@@ -146,7 +148,8 @@ struct node *
 trie_miss(struct node *n, struct guess *g, const unsigned char *key, size_t len)
 {
 	struct node *c = trie_find(n, key, len);
-	*g = (struct guess){ .len = len <= GUESS_BYTES ? (uint32_t)len : UINT32_MAX, .node = c };
+	*g = (struct guess){ .len = len <= GUESS_BYTES ? (uint32_t)len : UINT32_MAX, .node = c,
+		.next = g->next };
 	if (len > GUESS_BYTES)
 		return c;
 	if (len >= 8) {

@@ -35,6 +35,7 @@ struct guess { /* the key met at this place the last time */
 	uint32_t len;            /* UINT32_MAX: none */
 	uint64_t head, mid, tail; /* words of it that tell it from any other of its length: see guess_right */
 	struct node *node;       /* NULL: not wanted */
+	struct guess *next;      /* the place after it; beyond the last all keys share that */
 };
 
 struct node {
@@ -44,6 +45,7 @@ struct node {
 	uint32_t mask;
 	uint64_t may;          /* a bit a child: most unwanted keys end here */
 	struct term *term;
+	int64_t plain; /* slot of the one term there is, if it is of rank 0; -1: otherwise */
 	uint32_t nterm, nchild;
 	uint64_t seen; /* the parser's: serial of the pass in which this key was last met */
 	uint64_t live; /* ... in which one of its children was */
