@@ -132,10 +132,21 @@ num_of(struct str s)
 	return v;
 }
 
+#define WHOLE_DIGITS 15 /* below 2^53: exact */
+
 bool
 num_parse(struct str s, double *out)
 {
 	struct number n;
+	uint64_t v = 0;
+	size_t i = 0;
+	if (s.len && s.len <= WHOLE_DIGITS && s.ptr[0] != '0') /* most numbers of a log are short and whole */
+		for (unsigned d; i < s.len && (d = (unsigned char)s.ptr[i] - (unsigned)'0') <= 9; i++)
+			v = v * 10 + d;
+	if (i && i == s.len) {
+		*out = (double)v;
+		return true;
+	}
 	if (!number_split(s, &n))
 		return false;
 	*out = number_value(&n);
