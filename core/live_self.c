@@ -89,3 +89,31 @@ live_tell_space(struct live *l)
 		    "no space is left for weir's state: the reserve is given up, and without space processing holds", lack, SIZE_MAX))
 		l->lack_told = lack;
 }
+
+/* Rules at a limit: told once, and over when the rule's longest window has passed without it. */
+void
+live_tell_overflow(struct live *l, nsec now)
+{
+	struct back_stats all;
+	size_t n = l->app->rules->nrule;
+	back_stats(l->back, &all);
+	if (all.overflows == l->overflows && now < l->next_overflow)
+		return;
+	if (l->overflow == NULL)
+		l->overflow = memset(xcalloc(n + 1, 1), -1, n);
+	l->overflows = all.overflows;
+	l->next_overflow = now + LIVE_TICK;
+	for (size_t i = 0; i < n; i++) {
+		struct rule_stats s;
+		struct buf text;
+		back_rule_stats(l->back, i, &s);
+		if (l->overflow[i] == s.overflow)
+			continue;
+		buf_init(&text, 1 << 12);
+		back_overflow_text(l->back, i, &text);
+		if (live_self_alert(l, "weir.key-overflow", "rule", l->app->rules->rule[i].name, LEVEL_WARNING, buf_z(&text), s.overflow,
+			    SIZE_MAX))
+			l->overflow[i] = (signed char)s.overflow;
+		buf_free(&text);
+	}
+}
