@@ -71,10 +71,10 @@ rules(const struct app *a, double *worst, struct buf *out)
 		if (r->def->nby || value > 0) {
 			buf_addz(out, ", ");
 			explain_bytes(all, out);
-			buf_printf(out, " for %lld", (long long)keys);
+			buf_printf(out, " for %lld", (long long)(r->def->nby ? keys : r->def->max_values));
 		}
 		if (value > 0)
-			buf_printf(out, " of %lld values", (long long)r->def->max_values);
+			buf_printf(out, r->def->nby ? " of %lld values" : " values", (long long)r->def->max_values);
 		buf_addc(out, '\n');
 	}
 	if (rs->nrule == 0)
