@@ -104,20 +104,40 @@ ok "told once a rule: memory" told memory many 'no memory for more keys'
 # the daemon: weir.key-overflow, its end, and status
 lines 40000 2000 5 >"$dir/live.log"
 config keys 2000 512MiB
-"$BIN/weir" run -c "$dir/keys.yaml" >"$dir/run.out" 2>"$dir/run.err" </dev/null &
-weir=$!
-events() { grep '"weir.key-overflow"' "$dir/run.out" | grep "\"key\":{\"rule\":\"$1\"}" | sed 's/.*"event":"\([a-z]*\)".*/\1/' | xargs; }
+start() {
+	"$BIN/weir" run -c "$dir/keys.yaml" >>"$dir/run.out" 2>>"$dir/run.err" </dev/null &
+	weir=$!
+}
+stop() {
+	kill -TERM "$weir" && wait "$weir"
+	local rc=$?
+	weir=
+	return "$rc"
+}
+told_of() { grep '"weir.key-overflow"' "$dir/run.out" | grep "\"key\":{\"rule\":\"$1\"}"; }
+events() { told_of "$1" | sed 's/.*"event":"\([a-z]*\)".*/\1/' | xargs; }
 status() { "$BIN/weir" status -c "$dir/keys.yaml" --json; }
-is() { [ "$1" = "$("${@:2}")" ]; }
-ok "weir.key-overflow is told of a rule" within 20 is firing events many
 rule() { status | tr '{' '\n' | grep "\"rule\":\"$1\""; }
-counted() { rule many | grep -q '"keys_displaced":[1-9]' && rule many | grep -q '"overflow":true' && status | grep -q '"state_bytes":[1-9]'; }
+is() { [ "$1" = "$("${@:2}")" ]; }
+counted() { rule many | grep -q '"keys_displaced":[1-9]' && status | grep -q '"state_bytes":[1-9]'; }
+full() { rule many | grep -q '"overflow":true'; }
+start
+ok "weir.key-overflow is told of a rule" within 20 is firing events many
 ok "status counts" within 10 counted
+ok "SIGTERM: exit 0" stop
+start
+ok "after a restart the rule is as full" within 20 full
+ok "and that is not told again" is firing events many
 echo '{"ts":1700000400,"k":"steady-a","e":"x"}' >>"$dir/live.log"
 echo '{"ts":1700000410,"k":"steady-a","e":"x"}' >>"$dir/live.log"
-ok "and told as over once the window has passed without" within 20 is "firing resolved" events many
+ok "it is told as over once the window has passed without" within 20 is "firing resolved" events many
 ok "a rule that never was full is not told of" is "" events new
-kill -TERM "$weir"
-ok "SIGTERM: exit 0" wait "$weir"
-weir=
+ok "one whose window is a week is still open" is firing events again
+ok "SIGTERM: exit 0 again" stop
+sed -i '/rule: again/d' "$dir/keys.rules.yaml"
+start
+ok "until it is removed" within 20 is "firing resolved" events again
+removed() { told_of again | tail -n 1 | grep -q '"cause":"rule removed"'; }
+ok "and that is the cause" removed
+ok "SIGTERM: exit 0 at last" stop
 echo "1..$n"
