@@ -67,7 +67,7 @@ $B/bench/%: $B/bench/%.o $B/libweir.a
 
 # every test: unit tests beside the code, then the scripts under testdata
 tests: $(TESTS)
-test: all tests $B/bench/gen
+test: all tests $B/bench/gen $B/bench/timed
 	@BIN=$B testdata/run_tests.sh
 
 # one test: make unit T=rules/expr

@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
 # run.sh - `make bench`: weir's figures beside the floor they stand on, in one run, on one core.
-# In: BIN (folder of weir, bench/gen, ...), and if wanted BENCH_BYTES, BENCH_ROUNDS, BENCH_CPU.
+# In: BIN (folder of weir, bench/gen, ...), and if wanted BENCH_BYTES, BENCH_ROUNDS, BENCH_CPU; BENCH_QUICK=1: a look, no figures to
+# quote: few bytes, one round, no million of keys.
 # Out: a table on stdout and in BIN/bench/result.md.
 # Programs take turns in each round and the best round of each counts, so that a busy machine is unfair to none.
 set -euo pipefail
 BIN=$(realpath "${BIN:-$(dirname "$0")/../build/release}")
 cd "$(dirname "$0")"
+key_counts=(100000 1000000)
+if [ -n "${BENCH_QUICK:-}" ]; then
+	BENCH_BYTES=${BENCH_BYTES:-64MB}
+	BENCH_ROUNDS=${BENCH_ROUNDS:-1}
+	key_counts=(100000)
+fi
 BENCH_BYTES=${BENCH_BYTES:-512MB}
 BENCH_ROUNDS=${BENCH_ROUNDS:-3}
 KEYS=100000
-MEMORY_BYTES=200MB
+KEY_BYTES=1300 # of lines a key in the memory runs: two lines
+shapes=(count p95 record pair absent first)
 RATE=2000 # lines a second of event time
 cpu=${BENCH_CPU:-$(taskset -pc $$ | sed 's/.*: *//; s/[-,].*//')}
 one=(taskset -c "$cpu")
@@ -59,14 +67,17 @@ for round in $(seq "$BENCH_ROUNDS"); do
 	measure yajl "$BIN/bench/bare_yajl" yajl "$log"
 	replay rules10 weir10.yaml "$log"
 	replay rules200 weir200.yaml "$log"
+	replay rules1000 weir1000.yaml "$log"
 done
 
-say "bench: memory, $KEYS keys"
-log=$work/keys.log
-"$BIN/bench/gen" --bytes "$MEMORY_BYTES" --sessions $KEYS --rate $RATE >"$log"
-key_records=$(wc -l <"$log")
-for m in none count p95 pair; do
-	replay "mem.$m" "memory/$m.yaml" "$log"
+rm "$log"
+for keys in "${key_counts[@]}"; do
+	say "bench: memory, $keys keys"
+	log=$work/keys.log
+	"$BIN/bench/gen" --bytes $((keys * KEY_BYTES)) --sessions "$keys" --rate $((keys / 200)) >"$log"
+	for m in none "${shapes[@]}"; do
+		replay "mem.$m.$keys" "memory/$m.yaml" "$log"
+	done
 done
 
 row() { # LABEL NAME
@@ -75,9 +86,22 @@ row() { # LABEL NAME
 		"$s" "${best[$2.cpu]}" "$(calc "$s / ${best[yajl]}" 2)" "$(calc "$s / ${best[rules10]}" 2)"
 }
 mem() { # LABEL NAME
-	local kb=${best[mem.$2.rss]}
-	printf '| %-34s | %12s | %11s |\n' "$1" "$(calc "$kb / 1024")" \
-		"$([ "$2" = none ] && echo - || calc "($kb - ${best[mem.none.rss]}) * 1024 / $KEYS" 0)"
+	local keys kb line
+	line=$(printf '| %-26s |' "$1")
+	for keys in "${key_counts[@]}"; do
+		kb=${best[mem.$2.$keys.rss]}
+		line+=$(printf ' %12s | %11s |' "$(calc "$kb / 1024")" \
+			"$([ "$2" = none ] && echo - || calc "($kb - ${best[mem.none.$keys.rss]}) * 1024 / $keys" 0)")
+	done
+	echo "$line"
+}
+mem_head() {
+	local keys one='| greatest size of a process |' two='|----------------------------|'
+	for keys in "${key_counts[@]}"; do
+		one+=$(printf ' %12s | bytes a key |' "MiB, $keys")
+		two+='--------------|-------------|'
+	done
+	printf '%s\n%s\n' "$one" "$two"
 }
 
 {
@@ -89,11 +113,15 @@ mem() { # LABEL NAME
 	row "bare yajl" yajl
 	row "weir replay, 10 rules" rules10
 	row "weir replay, 200 rules" rules200
-	printf '\n| %-34s | %12s | %11s |\n' "memory (greatest resident size)" "MiB" "bytes a key"
-	echo '|------------------------------------|--------------|-------------|'
+	row "weir replay, 1000 rules" rules1000
+	echo
+	mem_head
 	mem "no keys" none
-	mem "count over 10m, $KEYS keys" count
-	mem "p95 over 10m, $KEYS keys" p95
-	mem "pair, $KEYS open" pair
-	printf '\n%s records over %s s of event time; each key was seen at least once.\n' "$key_records" $((key_records / RATE))
+	mem "count over 10m" count
+	mem "p95 over 10m" p95
+	mem "the record before (prev)" record
+	mem "pair, all open" pair
+	mem "absent, all running" absent
+	mem "first, a key and its value" first
+	printf '\nEach key was seen once at least, twice on average.\n'
 } | tee "$BIN/bench/result.md"

@@ -53,18 +53,28 @@ rules(const struct app *a, double *worst, struct buf *out)
 	buf_addz(out, "\nrules\n");
 	for (size_t i = 0; i < rs->nrule; i++) {
 		const struct rule *r = &rs->rule[i];
-		size_t key = explain_key_bytes(rs, r);
+		double key = (double)explain_key_bytes(rs, r), value = (double)explain_value_bytes(rs, r);
 		int64_t keys = explain_keys(r);
-		*worst += (double)key * (double)keys;
+		double all = (key + value * (double)r->def->max_values) * (double)keys;
+		*worst += all;
 		buf_printf(out, "  %s: ", r->name);
 		explain_line(rs, r, out);
 		buf_addz(out, "; up to ");
-		explain_bytes((double)key, out);
-		if (r->def->nby) {
-			buf_printf(out, " a key, ");
-			explain_bytes((double)key * (double)keys, out);
-			buf_printf(out, " for %lld", (long long)keys);
+		explain_bytes(key, out);
+		if (r->def->nby)
+			buf_addz(out, " a key");
+		if (value > 0) {
+			buf_addz(out, " and ");
+			explain_bytes(value, out);
+			buf_addz(out, " a value");
 		}
+		if (r->def->nby || value > 0) {
+			buf_addz(out, ", ");
+			explain_bytes(all, out);
+			buf_printf(out, " for %lld", (long long)(r->def->nby ? keys : r->def->max_values));
+		}
+		if (value > 0)
+			buf_printf(out, r->def->nby ? " of %lld values" : " values", (long long)r->def->max_values);
 		buf_addc(out, '\n');
 	}
 	if (rs->nrule == 0)
@@ -93,11 +103,13 @@ over_memory(const struct app *a, double worst, struct buf *out)
 	explain_bytes(worst, out);
 	buf_addz(out, "; memory: ");
 	explain_bytes((double)a->config->memory, out);
-	buf_addc(out, '\n');
-	if (worst <= (double)a->config->memory)
+	buf_addz(out, ", of which ");
+	explain_bytes((double)back_memory_limit(a->config), out);
+	buf_addz(out, " are for them\n");
+	if (worst <= (double)back_memory_limit(a->config))
 		return;
-	fprintf(stderr, "weir: warning: with max_keys of every rule reached the rules could take more than `memory`; lower the "
-		"max_keys of the largest, or raise memory\n");
+	fprintf(stderr, "weir: warning: with max_keys of every rule reached the rules could take more than `memory` leaves them: new "
+		"keys would not be admitted from there on; lower the max_keys of the largest, or raise memory\n");
 }
 
 static void

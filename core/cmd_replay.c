@@ -1,6 +1,7 @@
 /* cmd_replay.c - archived logs through the same engine: `weir replay`. */
 #include "core/cmd.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/replay.h"
 #include "sinks/sink.h"
 
@@ -70,11 +71,34 @@ tell_steps(const struct config *c)
 	free(file);
 }
 
+/* Rules at a limit, each once; told: by rule. */
+static void
+tell_overflow(const struct lanes *l, bool *told, uint64_t *seen)
+{
+	struct back_stats all;
+	back_stats(l->back, &all);
+	if (all.overflows == *seen)
+		return;
+	*seen = all.overflows;
+	for (size_t i = 0; i < l->app->rules->nrule; i++) {
+		struct rule_stats s;
+		struct buf text;
+		back_rule_stats(l->back, i, &s);
+		if (told[i] || !s.overflow)
+			continue;
+		told[i] = true;
+		buf_init(&text, 1 << 12);
+		back_overflow_text(l->back, i, &text);
+		log_warn("replay", "%s", buf_z(&text));
+		buf_free(&text);
+	}
+}
+
 static int
 replay(struct lanes *l, struct app *a, const struct cmd_opts *o)
 {
 	int code = CMD_DONE;
-	uint64_t told = 0;
+	uint64_t told = 0, overflows = 0;
 	if (o->state && !steps_load(l, o->state, &code))
 		return code;
 	if (o->state == NULL)
@@ -82,9 +106,12 @@ replay(struct lanes *l, struct app *a, const struct cmd_opts *o)
 	struct sending *s = o->send ? sending_open(a, &code) : NULL;
 	if (o->send && s == NULL)
 		return code;
-	bool good = true;
-	while (good && !(s && sending_interrupted()) && lanes_step(l))
+	bool good = true, *full = xcalloc(a->rules->nrule + 1, sizeof *full);
+	while (good && !(s && sending_interrupted()) && lanes_step(l)) {
+		tell_overflow(l, full, &overflows);
 		good = flush(l, s, back_settled(l->back), o->json, &told);
+	}
+	free(full);
 	if (good && (!l->stepped || o->until > 0)) /* with steps time ends where the live run's did */
 		back_end(l->back, o->until);
 	good = good && flush(l, s, INT64_MAX, o->json, &told);

@@ -137,6 +137,7 @@ loop(struct live *l)
 			break;
 		tell_failed(l);
 		live_tell_space(l);
+		live_tell_overflow(l, now);
 		live_checkpoint(l, now, false);
 		if (!busy && !l->full && live_ended(l)) {
 			back_end(l->back, 0); /* no record is to come that could be older than the last ones */
@@ -256,6 +257,7 @@ cmd_run(const struct cmd_opts *o)
 		alert_free(&l.open[i].last);
 	free(l.open);
 	free(l.newest);
+	free(l.overflow);
 	if (l.signal_fd != -1)
 		close(l.signal_fd);
 	app_free(l.app);

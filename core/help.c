@@ -34,7 +34,7 @@ static const struct line rule_keys[] = {
 	{ "context", "fields of the newest record to carry" },
 	{ "fingerprint", "grouping for Sentry" },
 	{ "shadow", "true: evaluated and stored, never sent" },
-	{ "max_keys", "keys at most (default 100000)" },
+	{ "max_keys", "keys at most (default 100000); past it one seen once makes room, or weir.key-overflow" },
 	{ "regex", "{limit, subject}: bounds of a search (10000, 8KiB)" },
 	{ 0 },
 };

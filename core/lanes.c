@@ -199,6 +199,11 @@ lanes_summary(const struct lanes *l, struct buf *out)
 	if (late || skewed || untimed)
 		buf_printf(out, "; time: %llu late, %llu skewed, %llu without", (unsigned long long)late, (unsigned long long)skewed,
 			(unsigned long long)untimed);
+	struct back_stats state;
+	back_stats(l->back, &state);
+	if (state.refused_keys || state.displaced_keys)
+		buf_printf(out, "; keys: %llu not admitted, %llu lost their place", (unsigned long long)state.refused_keys,
+			(unsigned long long)state.displaced_keys);
 	for (int v = 1; v < VERDICTS; v++)
 		if (bad[v]) {
 			buf_printf(out, "; malformed (%s): %llu", verdict_name[v], (unsigned long long)bad[v]);

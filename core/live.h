@@ -85,6 +85,11 @@ struct live {
 	nsec *newest;            /* by rule; NS_NONE: compared already */
 	size_t unsettled;        /* rules still to compare */
 
+	/* weir.key-overflow */
+	signed char *overflow;   /* by rule: is it told? -1: unknown, an earlier life may have */
+	uint64_t overflows;      /* of the back's, as of the last look */
+	nsec next_overflow;      /* monotonic: the next look where there was no new one */
+
 	/* weir.delivery-failed: told by the delivery thread */
 	struct live_failed *failed;
 
@@ -113,6 +118,7 @@ enum err live_commit_failed(struct live *l, enum err e); /* no space: processing
 bool live_self_alert(struct live *l, const char *rule, const char *field, const char *name, enum level level, const char *text,
 	bool firing, size_t but_sink);
 void live_tell_space(struct live *l);
+void live_tell_overflow(struct live *l, nsec now);
 
 /* control.c, live_status.c */
 int control_open(const char *state, struct errinfo *why);

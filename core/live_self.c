@@ -89,3 +89,58 @@ live_tell_space(struct live *l)
 		    "no space is left for weir's state: the reserve is given up, and without space processing holds", lack, SIZE_MAX))
 		l->lack_told = lack;
 }
+
+#define OVERFLOW_RULE "weir.key-overflow"
+
+/* What an earlier life told of rules that are gone ends with them. */
+static void
+overflow_of_gone(struct live *l)
+{
+	const struct ruleset *rules = l->app->rules;
+	for (size_t i = 0; i < l->nopen; i++) {
+		struct alert *a = &l->open[i].last;
+		const char *of = OVERFLOW_RULE ": ";
+		if (l->open[i].settled || strcmp(a->rule, OVERFLOW_RULE) != 0 || !str_starts(str_of(a->title), str_of(of)))
+			continue;
+		char *name = xstrdup(a->title + strlen(of));
+		size_t r = 0;
+		while (r < rules->nrule && strcmp(rules->rule[r].name, name) != 0)
+			r++;
+		if (r == rules->nrule) {
+			free(a->cause);
+			a->cause = xstrdup("rule removed");
+			live_self_alert(l, OVERFLOW_RULE, "rule", name, a->level, "", false, SIZE_MAX);
+		}
+		free(name);
+	}
+}
+
+/* Rules at a limit: told once, and over when the rule's longest window has passed without it. */
+void
+live_tell_overflow(struct live *l, nsec now)
+{
+	struct back_stats all;
+	size_t n = l->app->rules->nrule;
+	back_stats(l->back, &all);
+	if (all.overflows == l->overflows && now < l->next_overflow)
+		return;
+	if (l->overflow == NULL) {
+		l->overflow = memset(xcalloc(n + 1, 1), -1, n);
+		overflow_of_gone(l);
+	}
+	l->overflows = all.overflows;
+	l->next_overflow = now + LIVE_TICK;
+	for (size_t i = 0; i < n; i++) {
+		struct rule_stats s;
+		struct buf text;
+		back_rule_stats(l->back, i, &s);
+		if (l->overflow[i] == s.overflow)
+			continue;
+		buf_init(&text, 1 << 12);
+		back_overflow_text(l->back, i, &text);
+		if (live_self_alert(l, OVERFLOW_RULE, "rule", l->app->rules->rule[i].name, LEVEL_WARNING, buf_z(&text), s.overflow,
+			    SIZE_MAX))
+			l->overflow[i] = (signed char)s.overflow;
+		buf_free(&text);
+	}
+}

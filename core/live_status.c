@@ -87,6 +87,9 @@ rules_json(const struct live *l, struct buf *b)
 		json_pair(b, "keys", s.keys);
 		json_pair(b, "firing", s.open);
 		json_pair(b, "keys_not_admitted", s.refused_keys);
+		json_pair(b, "keys_displaced", s.displaced_keys);
+		buf_printf(b, ",\"overflow\":%s", s.overflow ? "true" : "false");
+		json_pair(b, "state_bytes", back_rule_holds(l->back, i));
 		buf_addc(b, '}');
 	}
 	buf_addc(b, ']');
@@ -132,6 +135,9 @@ status_json(const struct live *l, struct outbox *o, struct buf *b)
 	json_pair(b, "transitions", l->transitions);
 	json_pair(b, "keys", s.keys);
 	json_pair(b, "keys_not_admitted", s.refused_keys);
+	json_pair(b, "keys_displaced", s.displaced_keys);
+	json_pair(b, "state_bytes", s.held);
+	json_pair(b, "state_bytes_limit", s.limit);
 	json_pair(b, "regex_limits", workers_regex_limits(l->workers));
 	buf_printf(b, ",\"store_full\":%s,\"checkpoint\":{\"generation\":%lld,\"age_seconds\":", l->full ? "true" : "false",
 		(long long)l->generation);
@@ -154,8 +160,8 @@ status_text(const struct live *l, struct outbox *o, struct buf *b)
 	back_stats(l->back, &s);
 	dur_about(now - l->mono0, at);
 	ago(l->last_ckpt, now, lag);
-	buf_printf(b, "weir %s, up %s, %llu transitions, %llu keys, checkpoint %lld, %s old%s\n\n", WEIR_VERSION, at,
-		(unsigned long long)l->transitions, (unsigned long long)s.keys, (long long)l->generation, lag,
+	buf_printf(b, "weir %s, up %s, %llu transitions, %llu keys, %zu of %zu MiB of state, checkpoint %lld, %s old%s\n\n", WEIR_VERSION, at,
+		(unsigned long long)l->transitions, (unsigned long long)s.keys, s.held >> 20, s.limit >> 20, (long long)l->generation, lag,
 		l->full ? ", HOLDING: no space for the state" : "");
 	buf_printf(b, "%-12s %-40s %10s %8s %8s %8s %10s\n", "SOURCE", "PARTITION", "RECORDS", "LATE", "SKEWED", "BAD", "BEHIND");
 	for (size_t i = 0; i < l->nlane; i++) {
@@ -170,12 +176,13 @@ status_text(const struct live *l, struct outbox *o, struct buf *b)
 			(unsigned long long)n->front.time.records, (unsigned long long)n->front.time.late,
 			(unsigned long long)n->front.time.skewed, (unsigned long long)bad, lag);
 	}
-	buf_printf(b, "\n%-28s %10s %10s %8s %14s\n", "RULE", "RECORDS", "KEYS", "FIRING", "NOT ADMITTED");
+	buf_printf(b, "\n%-28s %10s %10s %8s %14s %10s\n", "RULE", "RECORDS", "KEYS", "FIRING", "NOT ADMITTED", "DISPLACED");
 	for (size_t i = 0; i < l->app->rules->nrule; i++) {
 		struct rule_stats r;
 		back_rule_stats(l->back, i, &r);
-		buf_printf(b, "%-28s %10llu %10llu %8llu %14llu\n", l->app->rules->rule[i].name, (unsigned long long)r.records,
-			(unsigned long long)r.keys, (unsigned long long)r.open, (unsigned long long)r.refused_keys);
+		buf_printf(b, "%-28s %10llu %10llu %8llu %14llu %10llu\n", l->app->rules->rule[i].name, (unsigned long long)r.records,
+			(unsigned long long)r.keys, (unsigned long long)r.open, (unsigned long long)r.refused_keys,
+			(unsigned long long)r.displaced_keys);
 	}
 	buf_printf(b, "\n%-12s %-10s %8s %8s %8s %8s  %s\n", "SINK", "KIND", "WAITING", "FAILED", "SENT", "OLDEST", "LAST ERROR");
 	for (size_t i = 0; i < l->app->config->nsink; i++) {

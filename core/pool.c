@@ -8,12 +8,12 @@
 #define MALLOC_COSTS 16
 #define SLAB_MOST (2 << 20) /* a huge page: a large table of keys is visited at random, and page walks would cost as much */
 
-/* Slabs grow with the pool, so that a small one stays small. */
+/* Slabs grow with their class, so that one that few objects are of stays small. */
 static char *
-slab_new(struct pool *p, size_t *size)
+slab_new(struct pool *p, size_t c, size_t *size)
 {
 	*size = SLAB_LEAST;
-	while (*size < SLAB_MOST && *size < p->bytes / 4)
+	while (*size < SLAB_MOST && *size < p->slab[c] / 4)
 		*size *= 2;
 	char *slab = *size == SLAB_MOST ? aligned_alloc(SLAB_MOST, SLAB_MOST) : malloc(*size);
 	if (slab == NULL)
@@ -22,6 +22,7 @@ slab_new(struct pool *p, size_t *size)
 		(void)madvise(slab, SLAB_MOST, MADV_HUGEPAGE); /* a wish: without it all works as well */
 	memcpy(slab, &p->slabs, sizeof(void *));
 	p->slabs = slab;
+	p->slab[c] += *size;
 	p->bytes += *size;
 	return slab;
 }
@@ -51,7 +52,7 @@ pool_alloc(struct pool *p, size_t size)
 		return p->free[c].v[--p->free[c].n];
 	if ((size_t)(p->end[c] - p->at[c]) < n) {
 		size_t bytes;
-		char *slab = slab_new(p, &bytes);
+		char *slab = slab_new(p, c, &bytes);
 		p->at[c] = slab + 16;
 		p->end[c] = slab + bytes;
 	}
@@ -78,7 +79,9 @@ pool_free(struct pool *p, void *o, size_t size)
 	}
 	size_t c = class_of(size);
 	p->used -= (c + 1) * 16;
+	size_t was = p->free[c].cap;
 	GROW(p->free[c].v, p->free[c].n, p->free[c].cap);
+	p->lists += (p->free[c].cap - was) * sizeof(void *);
 	p->free[c].v[p->free[c].n++] = o;
 }
 

@@ -18,9 +18,11 @@ struct pool {             /* { 0 } is empty */
 		uint32_t n, cap;
 	} free[POOL_CLASSES];
 	char *at[POOL_CLASSES], *end[POOL_CLASSES];
+	size_t slab[POOL_CLASSES]; /* bytes in the slabs of a class */
 	void *slabs; /* list of all, by their first word */
 	size_t bytes; /* in slabs */
 	size_t used;  /* in objects, malloc's own among them */
+	size_t lists; /* of the stacks of free objects */
 };
 
 void *pool_alloc(struct pool *p, size_t size);  /* not zeroed, 16-byte aligned */

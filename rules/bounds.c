@@ -20,7 +20,7 @@
 
 #define LEAST_SHARD 16 /* hashes do not spread a few keys evenly: small rules are held by max_keys alone */
 #define LINE_MIN 16
-#define RESERVE_MOST ((size_t)64 << 20)
+#define RESERVE ((size_t)24 << 20) /* the program, its batches, the store's cache */
 
 struct line {
 	struct key **v;
@@ -334,17 +334,19 @@ back_overflow_text(const struct back *b, size_t rule, struct buf *out)
 size_t
 back_memory_limit(const struct config *c)
 {
-	size_t all = (size_t)c->memory, reserve = all / 4;
-	return all - (reserve > RESERVE_MOST ? RESERVE_MOST : reserve);
+	size_t all = (size_t)c->memory, reserve = RESERVE + all / 8; /* an eighth: what pools hold and do not use */
+	return all - (reserve > all / 2 ? all / 2 : reserve);
 }
 
 static size_t
 rule_holds(const struct rule_state *rs)
 {
-	size_t n = sizeof *rs + rs->pool.used + ((size_t)rs->mask + 1) * sizeof(struct key_slot) + rs->cap_heap * sizeof(struct key *) +
+	size_t n = sizeof *rs + rs->pool.used + rs->pool.lists + ((size_t)rs->mask + 1) * sizeof(struct key_slot) + rs->cap_heap * sizeof(struct key *) +
 		rs->cap_equal * sizeof(struct equal_line) + (rs->wheel ? WHEEL_SLOTS * sizeof(struct key *) : 0);
 	for (size_t i = 0; rs->spares && i < SHARDS; i++)
 		n += rs->spares->line[i].cap * sizeof(struct key *);
+	if (rs->rule->shape == SHAPE_PAIR) /* each fires unless it is closed: its alert is counted from the start */
+		n += (rs->nkey - rs->open) * (sizeof(struct open_alert) + HELD_BLOCK);
 	return n;
 }
 

@@ -323,6 +323,40 @@ test_partial(void)
 	rig_free(&r);
 }
 
+/* An overflow outlives a restart: what is told after it is partial too. */
+static void
+test_restart(void)
+{
+	struct rig r, n;
+	struct save_row row;
+	struct rule_stats s;
+	static const char text[] = "rules:\n- {rule: a, by: k, over: 10s, every: 1s, when: count() >= 2, max_keys: 1}\n";
+	must(rig_load(&r, text, 1) == 0 && rig_load(&n, text, 1) == 0);
+	rig_start(&r, "a");
+	n.back = back_new(n.rules);
+	save_enable(r.back);
+	save_enable(n.back);
+	take_line(&r, 100 * NS_PER_S, "\"k\":1");
+	take_line(&r, 101 * NS_PER_S, "\"k\":1");
+	take_line(&r, 102 * NS_PER_S, "\"k\":2");
+	take_line(&r, 106 * NS_PER_S, "\"k\":1");
+	back_advance(r.back);
+	save_note(r.back);
+	bool good = true;
+	while (save_next(r.back, &row))
+		good &= save_load(n.back, &row);
+	save_loaded(n.back);
+	back_rule_stats(n.back, 0, &s);
+	const struct rule_state *rs = n.back->rule[0];
+	ok(good && s.overflow && held(rs, 1) && !held(rs, 2), "a restart knows of the overflow");
+	ok(!rule_overflows(rs, 101 * NS_PER_S) && rule_overflows(rs, 102 * NS_PER_S) && rule_overflows(rs, 112 * NS_PER_S) &&
+		!rule_overflows(rs, 113 * NS_PER_S), "and when it was");
+	rig_flush(&r);
+	rig_stop(&r);
+	rig_free(&r);
+	rig_free(&n);
+}
+
 /* ---- memory ---- */
 
 static void
@@ -442,6 +476,7 @@ main(void)
 {
 	test_property();
 	test_partial();
+	test_restart();
 	test_memory();
 	test_shapes();
 	test_presence();

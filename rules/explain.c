@@ -7,15 +7,17 @@
 
 #include "core/json.h"
 #include "core/units.h"
-#include "rules/back_int.h"
+#include "rules/cell.h"
+#include "rules/held.h"
 #include "rules/route.h"
+#include "rules/series.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define FIELD_BYTES 32   /* a key's value, a carried field: as text with its header */
-#define MALLOC_BYTES 16  /* what the allocator adds to a block */
-#define TABLE_BYTES 16   /* a key's share of its table: at least half is free */
+#define SAMPLE_BYTES (sizeof(struct sample) + FIELD_BYTES + HELD_BLOCK)
+#define TABLE_BYTES 40   /* a key's share of its table, of which a third to two thirds are in use, and of its timer's place */
 #define TEXT_MAX (16 << 20)
 
 void
@@ -30,6 +32,57 @@ explain_bytes(double n, struct buf *out)
 
 /* ---- state ---- */
 
+/* An array that grows by half from `from`, as those of panes (up) and buckets do, once it holds n. */
+static size_t
+grown(size_t from, size_t n, size_t up)
+{
+	while (from < n)
+		from += (from + up) / 2;
+	return from;
+}
+
+/* Panes of a key whose window is full: one is leaving, one fills, and those after it come early by as much as records may be late. */
+static size_t
+panes_held(const struct ruleset *rs, const struct rule *r)
+{
+	nsec late = 0;
+	for (size_t i = 0; i < rs->config->nsource; i++)
+		if (r->sources >> i & 1 && rs->config->source[i].late > late)
+			late = rs->config->source[i].late;
+	return (size_t)(r->panes + 2 + (late + r->every - 1) / r->every);
+}
+
+static size_t
+block(size_t bytes) /* as a pool and the allocator give it */
+{
+	return (bytes + 15) / 16 * 16 + (bytes > POOL_MAX ? HELD_BLOCK : 0);
+}
+
+/* What a cell holds beside its place in the pane. */
+static size_t
+cell_bytes(enum cell_kind kind)
+{
+	switch (kind) {
+	case CELL_SKETCH:
+		return grown(4, EXPLAIN_BUCKETS, 0) * sizeof(struct bucket) + HELD_BLOCK;
+	case CELL_DISTINCT:
+		return EXPLAIN_DISTINCT * sizeof(uint64_t) + HELD_BLOCK;
+	case CELL_LAST:
+		return SAMPLE_BYTES;
+	case CELL_COUNT:
+	case CELL_SUM:
+	case CELL_SQUARES:
+	case CELL_MIN:
+	case CELL_MAX:
+	case CELL_GROWTH:
+	case CELL_CHANGES:
+	case CELL_STREAK:
+	case CELLS:
+		break;
+	}
+	return 0;
+}
+
 static size_t
 pane_bytes(const struct rule *r, size_t *stride)
 {
@@ -37,23 +90,57 @@ pane_bytes(const struct rule *r, size_t *stride)
 	size_t n = *stride = rs->stride;
 	rule_state_free(rs);
 	for (size_t i = 0; i < r->ncell; i++)
-		if (r->cell[i].kind == CELL_SKETCH)
-			n += EXPLAIN_BUCKETS * sizeof(struct bucket) + MALLOC_BYTES;
+		n += cell_bytes(r->cell[i].kind);
 	return n;
+}
+
+/* Series and baselines: what outlives the panes. */
+static size_t
+memory_bytes(const struct rule *r)
+{
+	size_t series = 0, past = 0;
+	for (size_t i = 0; i < r->ncell; i++)
+		if (r->cell[i].kind == CELL_GROWTH || r->cell[i].kind == CELL_CHANGES ||
+			(r->cell[i].kind == CELL_STREAK && r->cell[i].arg2 >= 0))
+			series++;
+	for (size_t i = 0; i < r->aggs.n; i++)
+		if (r->agg[i].fn == AGG_BASELINE)
+			past += (size_t)((r->agg[i].depth + r->own_panes - 1) / r->own_panes) + 1;
+	if (series == 0 && past == 0)
+		return 0;
+	return sizeof(struct memory) + 3 * HELD_BLOCK + series * (sizeof(struct series) + SAMPLE_BYTES) + past * 3 / 2 * sizeof(struct past);
+}
+
+static size_t
+carried_bytes(const struct rule *r)
+{
+	if (r->shape == SHAPE_WINDOW && !r->carry.n && !r->samples)
+		return 0;
+	return block(sizeof(struct carried) + r->carry.n * FIELD_BYTES + (r->lines ? RAW_KEPT * (r->samples ? 3u : 1u) : 0));
+}
+
+size_t
+explain_value_bytes(const struct ruleset *rs, const struct rule *r)
+{
+	size_t fields = rs->keyset[r->keyset].n + 1;
+	if (r->shape != SHAPE_PRESENCE || r->first < 0)
+		return 0;
+	return block(sizeof(struct key) + fields * FIELD_BYTES) + TABLE_BYTES + sizeof(struct open_alert) + HELD_BLOCK + carried_bytes(r);
 }
 
 size_t
 explain_key_bytes(const struct ruleset *rs, const struct rule *r)
 {
-	size_t stride, fields = rs->keyset[r->keyset].n;
-	size_t n = sizeof(struct key) + fields * FIELD_BYTES + MALLOC_BYTES + TABLE_BYTES + sizeof(struct open_alert) + MALLOC_BYTES;
-	size_t carried = r->carry.n * FIELD_BYTES;
-	if (r->shape == SHAPE_WINDOW)
-		n += (size_t)(r->panes + 1) * pane_bytes(r, &stride);
-	if (r->shape != SHAPE_WINDOW || r->carry.n || r->samples)
-		n += sizeof(struct carried) + carried + RAW_KEPT * (r->samples ? 3u : 1u) + MALLOC_BYTES;
+	size_t stride, n = block(sizeof(struct key) + rs->keyset[r->keyset].n * FIELD_BYTES) + TABLE_BYTES;
+	if (r->shape == SHAPE_PRESENCE && r->first >= 0) /* what it carries and its alert are its values' */
+		return n;
+	n += sizeof(struct open_alert) + HELD_BLOCK + carried_bytes(r);
+	if (r->shape == SHAPE_WINDOW) {
+		size_t panes = panes_held(rs, r), full = pane_bytes(r, &stride);
+		n += block(grown(2, panes, 1) * stride) + panes * (full - stride) + memory_bytes(r);
+	}
 	if (r->nprev)
-		n += carried + MALLOC_BYTES;
+		n += block(r->carry.n * FIELD_BYTES);
 	return n;
 }
 

@@ -5,9 +5,11 @@
 #include "rules/front.h"
 
 /* Bytes that one key may take: every pane of its longest window filled, an alert open, the newest record kept. A sketch is
- * counted with EXPLAIN_BUCKETS buckets a pane: values spread over a factor of twelve. */
+ * counted with EXPLAIN_BUCKETS buckets a pane: values spread over a factor of twelve; a set with EXPLAIN_DISTINCT values a pane. */
 #define EXPLAIN_BUCKETS 128
+#define EXPLAIN_DISTINCT 256
 size_t explain_key_bytes(const struct ruleset *rs, const struct rule *r);
+size_t explain_value_bytes(const struct ruleset *rs, const struct rule *r); /* a value of `first`, of which a key has up to max_values; else 0 */
 int64_t explain_keys(const struct rule *r); /* the most keys it may have */
 
 /* "window 5m by 5s; key extra.stage; critical": no newline. */
