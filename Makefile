@@ -28,7 +28,8 @@ LIBS := yajl libpcre2-8 libcurl sqlite3 yaml-0.1 zlib libzstd libcrypto
 WARN := -Wall -Wextra -Wpedantic -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wdouble-promotion -Wimplicit-fallthrough \
 	-Wconversion -Wno-sign-conversion -fno-common
-CFLAGS ?= -O3 -g
+OPT = $(if $(filter %_test.c,$<),-O2,-O3)
+CFLAGS ?= $(OPT) -g
 FLAGS := -std=c11 -D_GNU_SOURCE -I. $(WARN) -pthread -MMD -MP \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2 -fstack-protector-strong) -fPIE
 ifneq ($(filter-out deps help clean,$(or $(MAKECMDGOALS),all)),)

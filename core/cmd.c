@@ -105,8 +105,8 @@ const struct cmd cmds[] = {
 		.more = more_test, .opts = opts_test, .operands = "FILE..", .max_operands = SIZE_MAX, .run = cmd_test_files },
 	{ .name = "status", .help = "health and figures of a running or stopped weir",
 		.opts = opts_status, .any_of = { "config", "state" }, .run = cmd_status },
-	{ .name = "help", .help = "this page; or a command, source, sink, rule, or one kind of source or sink",
-		.opts = opts_none, .operands = "[TOPIC]", .max_operands = 1 },
+	{ .name = "help", .help = "this page; or a command, source, sink, rule, aggregate, or one kind of source or sink",
+		.opts = opts_none, .operands = "[TOPIC] [NAME]", .max_operands = 2 },
 	{ .name = "version", .help = "the version", .opts = opts_none },
 	{ .name = "alerts", .help = "list, show, acknowledge, resolve, silence", .later = true },
 	{ .name = "tap", .help = "records and transitions as they pass", .later = true },
@@ -373,6 +373,12 @@ cmd_line(int argc, char *const *argv, struct cmd_opts *o, const struct cmd **c, 
 		buf_addz(said, "weir " WEIR_VERSION "\n");
 	else if (o->noperand == 0)
 		help_overview(said);
+	else if (o->noperand == 2 && strcmp(o->operand[0], "aggregate") == 0)
+		return help_aggregate(o->operand[1], said) ? CMD_DONE : CMD_USAGE;
+	else if (o->noperand == 2) {
+		buf_printf(said, "weir help: unexpected argument '%s'; one topic at a time\n", o->operand[1]);
+		return CMD_USAGE;
+	}
 	else if (!help_topic(o->operand[0], said))
 		return CMD_USAGE;
 	return CMD_DONE;

@@ -69,6 +69,7 @@ int cmd_main(int argc, char *const *argv) MUST_CHECK;
 
 /* help.c: `weir help [TOPIC]` into out; false for an unknown topic (out then holds the message). */
 bool help_topic(const char *topic, struct buf *out) MUST_CHECK;
+bool help_aggregate(const char *name, struct buf *out) MUST_CHECK; /* `weir help aggregate NAME`: the same */
 void help_overview(struct buf *out);
 void help_cmd(const struct cmd *c, struct buf *out);
 

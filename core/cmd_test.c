@@ -153,6 +153,10 @@ helps(void)
 	}
 	ok(run_line("help rule") == 0 && told("resolve_when") && told("=~") && told("p95") && told("within"),
 		"help rule: keys, operators, aggregates");
+	ok(run_line("help aggregate increase") == 0 && told("growth of a counter") && told("jobs_total"), "one aggregate");
+	ok(run_line("help aggregate p99") == 0 && told("quantiles"), "any quantile");
+	ok(run_line("help aggregate averge") == 2 && told("no aggregate"), "no such aggregate");
+	ok(run_line("help aggregate") == 0 && told("baseline(A, D)"), "all of them");
 	ok(run_line("help rules") == 0 && told("resolve_when"), "plural too");
 }
 

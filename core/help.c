@@ -20,6 +20,8 @@ static const struct line rule_shapes[] = {
 	{ "record", "when                 each record for which it is true; prev.FIELD is the previous record of the key" },
 	{ "window", "over, when           aggregates over a sliding window of event time" },
 	{ "pair", "open, close, within  opened and not closed in time" },
+	{ "presence", "absent               a key fell silent" },
+	{ "presence", "first                a field showed a value never seen before" },
 	{ 0 },
 };
 static const struct line rule_keys[] = {
@@ -46,7 +48,12 @@ static const struct line shape_keys[] = {
 	{ "resolve_when", "window: resolves when this is true (default: when `when` is false)" },
 	{ "no_data", "window: resolve (default with `by`), keep, evaluate (default without)" },
 	{ "open, close, within", "pair: fires `within` after a record that opens, unless one closes" },
-	{ "forget", "pair: a key not seen for so long is dropped (7d); record: so is what prev. knows of it" },
+	{ "absent", "presence: fires when a key showed no record for so long, resolves at the next" },
+	{ "expect", "absent: keys that must show, as a list or {file: PATH}; several `by` fields: lists" },
+	{ "first", "presence: the field; its value joins the alert's key; resolves `hold` later" },
+	{ "learn", "first: a key's values are learnt in silence for so long (1h)" },
+	{ "max_values", "first: values a key at most (10000)" },
+	{ "forget", "a key (first: a value) not seen for so long is dropped (7d); so is what prev. and a counter's increase know of it" },
 	{ 0 },
 };
 static const struct line expressions[] = {
@@ -64,11 +71,23 @@ static const struct line expressions[] = {
 	{ "${NAME} ${NAME:-default}", "environment, only names that rule_env allows" },
 	{ 0 },
 };
-static const struct line aggregates[] = {
-	{ "count()  count(P)  rate(P)", "records; those for which P is true; the same a second" },
-	{ "sum avg min max (F)", "of the numbers F, exact" },
-	{ "p50 p90 p95 p99 p99.9 (F)", "quantiles, within 1 %" },
-	{ 0 },
+static const struct aggregate {
+	const char *name, *left, *right, *more;
+} aggregates[] = {
+	{ "count", "count()  count(P)", "records; those for which P is true", "Of nothing it is 0.\n  when: count(level == \"ERROR\") / count() > 10% and count() >= 20" },
+	{ "rate", "rate()  rate(P)", "the same for each second of `over`", "`over` is the window as rounded up to a multiple of `every`.\n  when: rate(status >= 500) > 2" },
+	{ "sum", "sum(F)", "of the numbers F, exact", "Rounded once: neither order nor grouping shows. Of nothing it is 0.\n  when: sum(bytes) > 10GB" },
+	{ "avg", "avg(F)", "mean of the numbers F, exact", "Of nothing it is null.\n  when: avg(duration) > 2s" },
+	{ "min", "min(F)", "least of the numbers F", "Of nothing it is null.\n  when: min(free) < 1GB" },
+	{ "max", "max(F)", "greatest of the numbers F", "Of nothing it is null.\n  when: max(queue) > 100" },
+	{ "stddev", "stddev(F)", "standard deviation of the numbers F, of the population", "Exact sums, rounded once. Of nothing it is null.\n  when: stddev(duration) > 5" },
+	{ "p95", "p50 p90 p95 p99 p99.9 (F)", "quantiles of the numbers F, within 1 %", "The value of rank ceil(q * n) as a bucket of DDSketch tells it: at most 1 % off. Of nothing it is null.\n  when: p95(duration) > 2s" },
+	{ "last", "last(F)", "the newest value there is", "Of any type; by time, and by place in the log where times are equal.\n  when: last(state) == \"degraded\"" },
+	{ "distinct", "distinct(F)", "how many different values", "Exact to 4,096, from there an estimate (HyperLogLog). Of nothing it is 0.\n  when: distinct(user) > 50" },
+	{ "increase", "increase(F)", "growth of a counter", "Each sample's growth over the one before, at its own time; a fall is a restart and counts the new value.\nThe first sample counts 0. A selector NAME{LABEL=\"x\"} takes the series of a scrape, each for itself; one that\nappears later counts whole.\n  when: increase(jobs_total{outcome=\"success\"}) == 0" },
+	{ "changes", "changes(F)", "how often F differs from the sample before", "Series and samples are as with increase.\n  when: changes(state) > 5" },
+	{ "streak", "streak(P)  streak(P, F)", "how many of the newest records in a row satisfy P", "Null breaks the row. With F only records at which F differs from the key's sample before are counted.\n  when: streak(noise > 30, run) >= 3" },
+	{ "baseline", "baseline(A, D)", "median of aggregate A over the windows of the last D before this one", "Windows end at multiples of `over`; null until there are three. D is at least four times `over`.\n  when: avg(duration) > 2 * baseline(avg(duration), 24h)" },
 };
 static const char example[] =
 	"  - rule: error-rate\n"
@@ -214,6 +233,17 @@ help_sources(struct buf *out)
 }
 
 static void
+help_aggregates(struct buf *out)
+{
+	buf_addz(out, "Aggregates, in `when` of a window rule; `AGG over 1h` takes a window of its own:\n");
+	struct line v[COUNT_OF(aggregates) + 1] = { { 0 } };
+	for (size_t i = 0; i < COUNT_OF(aggregates); i++)
+		v[i] = (struct line){ aggregates[i].left, aggregates[i].right };
+	lines(out, v);
+	buf_addz(out, "`weir help aggregate NAME` tells more of one.\n");
+}
+
+static void
 help_rules(struct buf *out)
 {
 	buf_addz(out, "rules:\n");
@@ -226,14 +256,42 @@ help_rules(struct buf *out)
 	lines(out, shape_keys);
 	buf_addz(out, "\nExpressions (`not` binds tighter than `and`, `and` than `or`; comparisons do not chain):\n");
 	lines(out, expressions);
-	buf_addz(out, "\nAggregates, in `when` of a window rule; `AGG over 1h` takes a window of its own:\n");
-	lines(out, aggregates);
+	buf_addc(out, '\n');
+	help_aggregates(out);
+}
+
+static bool
+is_quantile(const char *name)
+{
+	return name[0] == 'p' && name[1] >= '0' && name[1] <= '9';
+}
+
+bool
+help_aggregate(const char *name, struct buf *out)
+{
+	const char *names[COUNT_OF(aggregates)];
+	for (size_t i = 0; i < COUNT_OF(aggregates); i++) {
+		const struct aggregate *a = &aggregates[i];
+		names[i] = a->name;
+		if (strcmp(a->name, name) != 0 && !(is_quantile(name) && is_quantile(a->name)))
+			continue;
+		buf_printf(out, "%s: %s\n\n%s\n", a->left, a->right, a->more);
+		return true;
+	}
+	const char *near = nearest(str_of(name), names, COUNT_OF(aggregates));
+	buf_printf(out, "weir help: no aggregate '%s'; ", name);
+	if (near)
+		buf_printf(out, "did you mean '%s'?\n", near);
+	else
+		buf_addz(out, "`weir help aggregate` lists them\n");
+	return false;
 }
 
 static const struct {
 	const char *name;
 	void (*write)(struct buf *out);
-} pages[] = { { "sink", help_sinks }, { "source", help_sources }, { "rule", help_rules } };
+} pages[] = { { "sink", help_sinks }, { "source", help_sources }, { "rule", help_rules },
+	{ "aggregate", help_aggregates } };
 
 static const struct kind *
 kind_find(const struct kind *const *v, const char *name, const char **names, size_t *n)
