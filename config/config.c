@@ -49,7 +49,7 @@ config_new(struct load *l, const char *path, struct diags *d)
 }
 
 /* The tree may go, secrets and all; the name stays, as every struct loc points to it. */
-static void
+void
 doc_done(struct load *l, struct doc *doc)
 {
 	if (doc == NULL)

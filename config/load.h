@@ -34,6 +34,9 @@ void sources_load(struct load *l, const struct node *map, const struct kind *con
 void sinks_load(struct load *l, const struct node *map, const struct kind *const *kinds);
 void kinds_free(struct config *c);
 
+/* config.c: free a document, may be NULL; its name stays, as places in it are told later. */
+void doc_done(struct load *l, struct doc *doc);
+
 /* rules.c: append the rules of one document; then, once, what concerns all of them. */
 void rules_load(struct load *l, const struct doc *doc);
 void rules_finish(struct load *l);

@@ -8,6 +8,7 @@
 #include "core/num.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const char *const shape_name[SHAPES_N] = { "record", "window", "pair", "absent", "first" };
 
@@ -145,21 +146,13 @@ expect_row(struct load *l, const struct node *v, size_t width, struct text_at *r
 }
 
 static bool
-expect_take(struct load *l, const struct node *map, struct rule_def *r)
+expect_list(struct load *l, const struct node *v, struct rule_def *r)
 {
-	const struct node *v = node_get(map, "expect");
 	struct arena *a = &l->own->arena;
 	bool good = true;
-
-	if (v == NULL)
-		return true;
-	if (r->nby == 0) {
-		if (node_get(map, "by") == NULL)
-			diag(l->b.d, v->loc, "expect names keys, and without \"by\" there is one key only");
-		return false;
-	}
 	if (v->kind != NODE_LIST || v->n > EXPECT_MAX) {
-		diag(l->b.d, v->loc, v->kind == NODE_LIST ? "expect: more than %d entries" : "expect must be a list", EXPECT_MAX);
+		diag(l->b.d, v->loc, v->kind == NODE_LIST ? "expect: more than %d entries" : "expect must be a list, or {file: PATH} of one",
+			EXPECT_MAX);
 		return false;
 	}
 	r->expect = arena_alloc(a, (v->n + 1) * sizeof *r->expect);
@@ -171,6 +164,40 @@ expect_take(struct load *l, const struct node *map, struct rule_def *r)
 			good = false;
 	}
 	return good;
+}
+
+/* `expect: {file: PATH}`: the list stands in a YAML file of its own; a relative path starts at the folder of the rule's file. */
+static bool
+expect_file(struct load *l, const struct node *path, struct rule_def *r)
+{
+	if (!node_text(&l->b, "expect: file", path))
+		return false;
+	const char *own = path->loc.file, *slash = strrchr(own, '/');
+	char *dir = slash == own ? xstrdup("/") : slash ? xstrndup(own, (size_t)(slash - own)) : xstrdup(".");
+	char *whole = path_join(dir, path->s);
+	struct doc *doc = doc_read(whole, l->b.d);
+	bool good = doc && doc->root && expect_list(l, doc->root, r);
+	if (doc && doc->root == NULL)
+		diag(l->b.d, path->loc, "expect: the file %s is empty", whole);
+	doc_done(l, doc);
+	free(dir);
+	free(whole);
+	return good;
+}
+
+static bool
+expect_take(struct load *l, const struct node *map, struct rule_def *r)
+{
+	const struct node *v = node_get(map, "expect");
+	if (v == NULL)
+		return true;
+	if (r->nby == 0) {
+		if (node_get(map, "by") == NULL)
+			diag(l->b.d, v->loc, "expect names keys, and without \"by\" there is one key only");
+		return false;
+	}
+	const struct node *file = v->n == 1 ? node_get(v, "file") : NULL;
+	return file ? expect_file(l, file, r) : expect_list(l, v, r);
 }
 
 static bool

@@ -54,6 +54,22 @@ test_window(const struct rule_def *r, const struct rule_def *burst)
 }
 
 static void
+test_expect_file(void)
+{
+	struct diags d;
+	diags_init(&d);
+	struct config *c = config_rules_text("testdata/config/r.yaml",
+		STR("rules:\n- {rule: a, by: w, absent: 5m, expect: {file: expect/workers.yaml}}\n"
+		"- {rule: b, by: w, absent: 5m, expect: {file: expect/none.yaml}}\n"), &d);
+	ok(c->nrule >= 1 && c->rule[0].nexpect == 2, "the keys of a file");
+	isz(c->rule[0].expect[1][0].s, "2", "one of them");
+	ok(strstr(c->rule[0].expect[1][0].loc.file, "workers.yaml") && c->rule[0].expect[1][0].loc.line == 2, "and its place");
+	ok(d.n == 1 && strstr(buf_z(&d.text), "none.yaml: cannot read it"), "a file that is not there");
+	config_free(c);
+	diags_free(&d);
+}
+
+static void
 test_others(const struct rule_def *pair, const struct rule_def *absent, const struct rule_def *first)
 {
 	ok(strcmp(pair->open.s, "event == \"start\"") == 0 && pair->close.s && pair->within == 1800 * NS_PER_S, "pair");
@@ -173,6 +189,7 @@ test_many(void)
 int
 main(void)
 {
+	test_expect_file();
 	setenv("MONITORING_KEY", "k3y", 1);
 	unsetenv("MONITORING_SEVERITY");
 	unsetenv("WEIR_UNSET");

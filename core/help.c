@@ -49,7 +49,7 @@ static const struct line shape_keys[] = {
 	{ "no_data", "window: resolve (default with `by`), keep, evaluate (default without)" },
 	{ "open, close, within", "pair: fires `within` after a record that opens, unless one closes" },
 	{ "absent", "presence: fires when a key showed no record for so long, resolves at the next" },
-	{ "expect", "absent: keys that must show, as a list or {file: PATH}; several `by` fields: lists" },
+	{ "expect", "absent: keys that must show, as a list or {file: PATH} of one; several `by` fields: lists" },
 	{ "first", "presence: the field; its value joins the alert's key; resolves `hold` later" },
 	{ "learn", "first: a key's values are learnt in silence for so long (1h)" },
 	{ "max_values", "first: values a key at most (10000)" },

@@ -357,6 +357,15 @@ level_literal(struct val v)
 	return rank < 0 ? v : (struct val){ .type = V_STR, .s = str_of(level_word[rank]) };
 }
 
+bool
+nodes_clash(const struct exprs *x, int a, int b)
+{
+	if (a < 0 || b < 0 || is_level(x, a) || is_level(x, b))
+		return false;
+	enum static_type ta = (enum static_type)x->node[a].type, tb = (enum static_type)x->node[b].type;
+	return ta != ST_ANY && tb != ST_ANY && ta != tb;
+}
+
 int
 node_binary(struct exprs *x, enum node_kind kind, int a, int b)
 {

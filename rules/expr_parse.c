@@ -373,10 +373,13 @@ compares(enum tok t)
 	return (t >= T_EQ && t <= T_NOMATCH) || t == T_IN;
 }
 
+static const char *const type_name[] = { [ST_ANY] = "a value", [ST_BOOL] = "a truth value", [ST_NUM] = "a number", [ST_STR] = "a string" };
+
 static int
 parse_comparison(struct parse *p)
 {
 	static const uint8_t kind[] = { [T_EQ] = N_EQ, [T_NE] = N_NE, [T_LT] = N_LT, [T_LE] = N_LE, [T_GT] = N_GT, [T_GE] = N_GE };
+	size_t from = p->l.from;
 	int id = parse_sum(p);
 	enum tok op = p->l.tok;
 	if (!compares(op))
@@ -386,8 +389,13 @@ parse_comparison(struct parse *p)
 		id = parse_in(p, id);
 	else if (op == T_MATCH || op == T_NOMATCH)
 		id = parse_match(p, id, op == T_NOMATCH);
-	else
-		id = node_binary(p->x, (enum node_kind)kind[op], id, parse_sum(p));
+	else {
+		int right = parse_sum(p);
+		if (nodes_clash(p->x, id, right))
+			WRONG(p, from, "%s is compared with %s, which is %s", type_name[p->x->node[id].type], type_name[p->x->node[right].type],
+				op == T_NE ? "always true" : "never true");
+		id = node_binary(p->x, (enum node_kind)kind[op], id, right);
+	}
 	if (compares(p->l.tok))
 		BROKEN(p, p->l.from, "comparisons do not chain: join two with `and`, or put one in parentheses");
 	return id;

@@ -371,6 +371,8 @@ static const struct {
 		"rate(ok) + sum(a) + min(a) + max(a) + stddev(a) + distinct(a) + increase(a) + changes(a) + avg(a) > 1" },
 	{ "increase(jobs_total{outcome=\"success\", job=\"a\"}) == 0", "increase(jobs_total{outcome=\"success\", job=\"a\"}) == 0" },
 	{ "last(up{}) == 0", "last(up{}) == 0" }, { "up{} == 0", "3:9: a metric selector is of a record" },
+	{ "count() == \"many\"", "3:9: a number is compared with a string, which is never true" },
+	{ "\"a\" != 5", "3:9: a string is compared with a number, which is always true" },
 	{ "last(s) == \"x\"", "last(s) == \"x\"" }, { "tenant == \"a\" and count() > 1", "tenant == \"a\" and count() > 1" },
 	{ "sum(a + b * 2) > 1", "sum(a + b * 2) > 1" }, { "count(a or b) > 1", "count(a or b) > 1" },
 	{ "a > 1", "3:9: outside aggregates `when` may name only `by` fields, not a; did you mean last(a)?" },
