@@ -115,7 +115,7 @@ struct bpart {
 	uint32_t rank;       /* place in the order of partitions */
 	bool counts;         /* holds its clocks back */
 	bool gone;           /* ended for good: not stored any more */
-	nsec first;          /* least event time of its records that were not late; NS_NONE: none */
+	nsec first;          /* least event time of its records; NS_NONE: none */
 	struct ptime time;   /* as of the last block or step taken */
 	char *pos;           /* position as of the last block taken */
 	size_t pos_len;

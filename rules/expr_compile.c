@@ -362,8 +362,12 @@ nodes_clash(const struct exprs *x, int a, int b)
 {
 	if (a < 0 || b < 0 || is_level(x, a) || is_level(x, b))
 		return false;
-	enum static_type ta = (enum static_type)x->node[a].type, tb = (enum static_type)x->node[b].type;
-	return ta != ST_ANY && tb != ST_ANY && ta != tb;
+	const struct node *text = &x->node[a], *n = &x->node[b];
+	if (text->type != ST_STR) {
+		text = n;
+		n = &x->node[a];
+	}
+	return text->kind == N_CONST && text->type == ST_STR && n->type == ST_NUM && (n->kind == N_CONST || n->flags & NODE_AGG);
 }
 
 int

@@ -142,7 +142,7 @@ int node_meta(struct exprs *x, enum meta m);
 /* Aggregate number index of its rule; inner: the node of A in baseline(A, D), else -1. */
 int node_agg(struct exprs *x, const struct agg_use *use, int index, int inner);
 int node_unary(struct exprs *x, enum node_kind kind, int a);
-bool nodes_clash(const struct exprs *x, int a, int b); /* two types known beforehand, never equal and without order */
+bool nodes_clash(const struct exprs *x, int a, int b); /* a string literal, and a number literal or aggregate: never equal, without order */
 int node_binary(struct exprs *x, enum node_kind kind, int a, int b);
 int node_logic(struct exprs *x, enum node_kind kind, const int *id, size_t n);
 int node_in(struct exprs *x, int a, const struct val *v, size_t n);

@@ -373,8 +373,6 @@ compares(enum tok t)
 	return (t >= T_EQ && t <= T_NOMATCH) || t == T_IN;
 }
 
-static const char *const type_name[] = { [ST_ANY] = "a value", [ST_BOOL] = "a truth value", [ST_NUM] = "a number", [ST_STR] = "a string" };
-
 static int
 parse_comparison(struct parse *p)
 {
@@ -391,9 +389,8 @@ parse_comparison(struct parse *p)
 		id = parse_match(p, id, op == T_NOMATCH);
 	else {
 		int right = parse_sum(p);
-		if (nodes_clash(p->x, id, right))
-			WRONG(p, from, "%s is compared with %s, which is %s", type_name[p->x->node[id].type], type_name[p->x->node[right].type],
-				op == T_NE ? "always true" : "never true");
+		if (op != T_NE && nodes_clash(p->x, id, right))
+			WRONG(p, from, "a string is compared with a number, which is never true");
 		id = node_binary(p->x, (enum node_kind)kind[op], id, right);
 	}
 	if (compares(p->l.tok))

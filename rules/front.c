@@ -690,7 +690,7 @@ record_apply(struct front *f, struct fpart *p, struct block *out, struct record 
 		goto out;
 	f->gen++;
 	eval_begin(f->eval, &f->rec, s->name, arena);
-	if (!f->rec.late && (out->first_time == NS_NONE || f->rec.time < out->first_time))
+	if (out->first_time == NS_NONE || f->rec.time < out->first_time)
 		out->first_time = f->rec.time;
 	if (UNLIKELY(f->watch != NULL))
 		f->watch(f->watch_arg, f->eval, s, &f->rec);
