@@ -103,6 +103,8 @@ bool live_sources_open(struct live *l); /* false: told */
 void live_sources_close(struct live *l);
 bool live_read(struct live *l, nsec now);  /* what workers have done, or a batch; false: there is nothing now */
 void live_settle(struct live *l);          /* nothing is with a worker any more; what was is in the back */
+/* The newest transition of the source's rules that an earlier life told and this one has not come to yet; NS_NONE: none. */
+nsec live_told(const struct live *l, size_t index);
 void live_scan(struct live *l, nsec now);
 void live_silence(struct live *l);
 bool live_ended(const struct live *l);     /* all sources can bring no more, ever */

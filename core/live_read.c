@@ -54,11 +54,23 @@ live_sources_close(struct live *l)
 	free(l->quiet);
 }
 
-/* It begins, or is back, beside others that have gone on. */
+nsec
+live_told(const struct live *l, size_t index)
+{
+	nsec told = NS_NONE;
+	for (size_t i = 0; l->newest && i < l->app->rules->nrule; i++)
+		if (l->app->rules->rule[i].sources >> index & 1 && l->newest[i] != NS_NONE && (told == NS_NONE || l->newest[i] > told))
+			told = l->newest[i];
+	return told;
+}
+
+/* It begins, or is back, beside others that have gone on: in this life or, after a restart, in the one before. */
 static void
 lane_join(struct live *l, struct live_lane *n, nsec now)
 {
-	nsec reached = back_reached(l->back, n->index);
+	nsec reached = back_reached(l->back, n->index), told = live_told(l, n->index);
+	if (reached != NS_NONE && told != NS_NONE && told >= reached)
+		reached = told + 1;
 	ptime_join(&n->front.time, reached, live_wall(l, now));
 	n->left = n->at_end = false;
 	n->joined = reached != NS_NONE;

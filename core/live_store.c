@@ -125,6 +125,15 @@ live_restore(struct live *l)
 		log_error("store", "%s", store_error(l->store));
 		return false;
 	}
+	for (size_t i = 0; i < l->nlane; i++) { /* one that came since then has no part in what was told already */
+		struct live_lane *n = l->lane[i];
+		nsec told = live_told(l, n->index);
+		if (!n->joined || told == NS_NONE)
+			continue;
+		ptime_join(&n->front.time, told + 1, live_wall(l, mono_ns()));
+		n->join = n->front.time.mark;
+		back_mark(l->back, n->number, &n->front.time);
+	}
 	if (g.rows)
 		log_info("run", "goes on from the last checkpoint: %zu rows, %zu open alerts", g.rows, l->nopen);
 	return true;

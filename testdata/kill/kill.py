@@ -374,7 +374,7 @@ class Tap:
         print(f"{'ok' if good else 'not ok'} {self.n} - {name}")
         if not good:
             for line in list(why)[:6]:
-                print("# " + line[:200])
+                print("# " + line[:1200])
         sys.stdout.flush()
 
 
