@@ -132,12 +132,7 @@ record_key(const struct ruleset *rs, const struct rule *r, struct eval *e, struc
 		if (v.type == V_NULL || (v.type == V_NUM && !isfinite(v.n)))
 			return false;
 		buf_addz(out, ks->prefix[i]);
-		if (v.type == V_NUM)
-			json_num(out, v.n);
-		else if (v.type == V_STR)
-			json_str(out, v.s);
-		else
-			buf_addz(out, v.b ? "true" : "false");
+		val_text(&v, out);
 	}
 	buf_addz(out, ks->n ? "}" : "{}");
 	return true;

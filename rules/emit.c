@@ -41,20 +41,13 @@ static char *
 val_json(const struct val *v)
 {
 	struct buf b;
-	buf_init(&b, FIELDS_MAX);
-	switch (v->type) {
-	case V_NULL:
+	struct val shown = *v;
+	if (v->type == V_NULL)
 		return NULL;
-	case V_BOOL:
-		buf_addz(&b, v->b ? "true" : "false");
-		break;
-	case V_NUM:
-		json_num(&b, v->n);
-		break;
-	case V_STR:
-		json_str(&b, utf8_cut(v->s, LINE_SHOWN));
-		break;
-	}
+	if (v->type == V_STR)
+		shown.s = utf8_cut(v->s, LINE_SHOWN);
+	buf_init(&b, FIELDS_MAX);
+	val_text(&shown, &b);
 	return buf_take(&b);
 }
 

@@ -239,25 +239,6 @@ conditions(const struct ruleset *rs, const struct rule *r, const char *what, con
 }
 
 static void
-value(const struct val *v, struct buf *out)
-{
-	switch (v->type) {
-	case V_NULL:
-		buf_addz(out, "null");
-		break;
-	case V_BOOL:
-		buf_addz(out, v->b ? "true" : "false");
-		break;
-	case V_NUM:
-		json_num(out, v->n);
-		break;
-	case V_STR:
-		json_str(out, v->s);
-		break;
-	}
-}
-
-static void
 dispatch(const struct ruleset *rs, const struct rule *r, struct buf *out)
 {
 	const struct dispatch *d = &r->dispatch;
@@ -270,7 +251,7 @@ dispatch(const struct ruleset *rs, const struct rule *r, struct buf *out)
 	for (int i = 0; i < 2; i++)
 		for (size_t k = 0; k < d->nlits[i]; k++) {
 			buf_addz(out, n++ ? ", " : "");
-			value(&d->lits[i][k], out);
+			val_text(&d->lits[i][k], out);
 		}
 	buf_addz(out, "] (one hash look-up)\n");
 }

@@ -93,6 +93,7 @@ enum { WANT_BOOL = 1, WANT_NUM = 2, WANT_STR = 4 };
 void expr_wants(const struct exprs *x, int id, unsigned as, uint8_t *want, bool *named);
 /* The expression's text in a canonical spelling (same node, same text), and the program listing for --explain: one
  * line an instruction, operands first, `id` last. */
+void val_text(const struct val *v, struct buf *out); /* as JSON; a number beyond the range of doubles as 1e999 */
 bool expr_selects(const struct exprs *x, int id); /* does it read a metric selector? */
 void expr_text(const struct exprs *x, int id, struct buf *out);
 void expr_listing(const struct exprs *x, int id, struct buf *out);

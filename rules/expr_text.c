@@ -34,7 +34,7 @@ const char *const op_operands[OPS] = {
 #include "rules/opcodes.def"
 };
 
-static void
+void
 val_text(const struct val *v, struct buf *out)
 {
 	if (v->type == V_STR)

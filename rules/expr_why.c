@@ -12,20 +12,9 @@ static const char *const tri_word[] = { [TRI_FALSE] = "false", [TRI_TRUE] = "tru
 static void
 value_text(struct val v, struct buf *out)
 {
-	switch (v.type) {
-	case V_NULL:
-		buf_addz(out, "null");
-		break;
-	case V_BOOL:
-		buf_addz(out, v.b ? "true" : "false");
-		break;
-	case V_NUM:
-		json_num(out, v.n);
-		break;
-	case V_STR:
-		json_str(out, utf8_cut(v.s, 200));
-		break;
-	}
+	if (v.type == V_STR)
+		v.s = utf8_cut(v.s, 200);
+	val_text(&v, out);
 }
 
 static bool

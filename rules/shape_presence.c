@@ -112,19 +112,7 @@ value_text(const struct tuple *t, const struct val *v, struct buf *out)
 	buf_add(out, tuple_key(t), t->klen - 1);
 	if (t->klen > 1)
 		buf_addc(out, ',');
-	switch (v->type) {
-	case V_NULL:
-		break;
-	case V_BOOL:
-		buf_addz(out, v->b ? "true" : "false");
-		break;
-	case V_NUM:
-		json_num(out, v->n);
-		break;
-	case V_STR:
-		json_str(out, v->s);
-		break;
-	}
+	val_text(v, out);
 	buf_addc(out, '}');
 }
 
