@@ -5,7 +5,6 @@
  */
 #include "rules/explain.h"
 
-#include "core/json.h"
 #include "core/units.h"
 #include "rules/cell.h"
 #include "rules/held.h"

@@ -85,7 +85,7 @@ slots_of(struct world *w, const char *object)
 }
 
 static void
-val_text(struct buf *b, struct val v)
+show(struct buf *b, struct val v)
 {
 	if (v.type == V_STR)
 		json_str(b, v.s);
@@ -210,7 +210,7 @@ run_row(const struct row *r)
 			.time = INT64_C(1700000000250000000) };
 		eval_begin(w.e, &rec, STR("app"), &w.arena);
 		struct val v = eval_value(w.e, id);
-		val_text(&got, v);
+		show(&got, v);
 		ok(strcmp(buf_z(&got), r->want) == 0, "%s of %s is %s", r->text, r->record, buf_z(&got));
 		const char *cond = v.type == V_BOOL ? r->want : "null";
 		if (strcmp(tri_text(eval_test(w.e, id)), cond) != 0)

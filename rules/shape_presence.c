@@ -7,7 +7,6 @@
  */
 #include "rules/back_int.h"
 
-#include "core/json.h"
 #include "rules/cell.h"
 
 #include <stdlib.h>
